@@ -1,0 +1,193 @@
+package rules
+
+import (
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Type is a field's type as describe names it ("picklist", "boolean", "double", ...).
+type Type string
+
+// Equal compares two values of a field as Salesforce means them: text, e-mail and picklist values fold case, Ids are exact in
+// their 18-character form, numbers compare by value, dates as days, datetimes as instants, a multipicklist as a set. Null and ""
+// are the same.
+func Equal(t Type, a, b string) bool {
+	if a == b {
+		return true
+	}
+	if a == "" || b == "" {
+		return false
+	}
+	switch t {
+	case "id", "reference":
+		return ID18(a) == ID18(b)
+	case "int", "long", "double", "currency", "percent":
+		x, okX := new(big.Rat).SetString(a)
+		y, okY := new(big.Rat).SetString(b)
+		return okX && okY && x.Cmp(y) == 0
+	case "datetime":
+		x, errX := ParseTime(a)
+		y, errY := ParseTime(b)
+		return errX == nil && errY == nil && x.Equal(y)
+	case "date":
+		return len(a) >= 10 && len(b) >= 10 && a[:10] == b[:10]
+	case "multipicklist":
+		return slices.Equal(choices(a), choices(b))
+	}
+	return strings.EqualFold(a, b)
+}
+
+// choices are the values of a multipicklist ("B;A"), folded and in one order.
+func choices(s string) []string {
+	var out []string
+	for _, part := range strings.Split(s, ";") {
+		if part = strings.ToLower(strings.TrimSpace(part)); part != "" {
+			out = append(out, part)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// stampLayouts are the forms in which Salesforce writes a datetime: REST has no colon in the offset, other channels do.
+var stampLayouts = []string{"2006-01-02T15:04:05.000-0700", "2006-01-02T15:04:05.999999999Z07:00", "2006-01-02T15:04:05-0700"}
+
+// ParseTime reads a Salesforce datetime, such as 2026-11-22T10:00:00.000+0000, into UTC.
+func ParseTime(s string) (time.Time, error) {
+	for _, layout := range stampLayouts {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is no Salesforce datetime", s)
+}
+
+// ID18 is the 18-character form of a record Id. The 15-character form is case-sensitive; the three added characters carry the
+// case, so that 18 characters may be compared anywhere. Anything that is not 15 characters long is returned as it is.
+func ID18(id string) string {
+	if len(id) != 15 {
+		return id
+	}
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+	suffix := make([]byte, 0, 3)
+	for chunk := 0; chunk < 15; chunk += 5 {
+		var bits byte
+		for i := range 5 {
+			if c := id[chunk+i]; c >= 'A' && c <= 'Z' {
+				bits |= 1 << i
+			}
+		}
+		suffix = append(suffix, alphabet[bits])
+	}
+	return id + string(suffix)
+}
+
+// FoldEmail is the form in which two e-mail addresses are the same: trimmed, case folded. Plus tags stay.
+func FoldEmail(s string) string { return strings.ToLower(strings.TrimSpace(s)) }
+
+// Choice is one picklist value as describe lists it.
+type Choice struct {
+	Value, Label string
+	Active       bool
+}
+
+// Resolve finds what the config calls text among a field's values: an API value in any case, or a label. Where describe lists no
+// values (any type but picklists), it checks that text can be a value of the type at all. ok is false when it cannot be, and near
+// then names the values that look alike.
+func Resolve(t Type, values []Choice, text string) (value, label string, near []string, ok bool) {
+	switch t {
+	case "boolean":
+		lower := strings.ToLower(text)
+		return lower, "", []string{"true", "false"}, lower == "true" || lower == "false"
+	case "int", "long", "double", "currency", "percent":
+		_, ok := new(big.Rat).SetString(text)
+		return text, "", nil, ok
+	case "date":
+		_, err := time.Parse(time.DateOnly, text)
+		return text, "", nil, err == nil
+	case "datetime":
+		_, err := ParseTime(text)
+		return text, "", nil, err == nil
+	case "multipicklist":
+		return resolveSet(values, text)
+	case "picklist":
+		return resolveChoice(values, text)
+	case "address", "location", "base64":
+		return "", "", nil, false
+	}
+	return text, "", nil, true
+}
+
+func resolveChoice(values []Choice, text string) (value, label string, near []string, ok bool) {
+	for _, same := range []func(Choice) bool{
+		func(c Choice) bool { return c.Value == text },
+		func(c Choice) bool { return strings.EqualFold(c.Value, text) },
+		func(c Choice) bool { return strings.EqualFold(c.Label, text) },
+	} {
+		if i := slices.IndexFunc(values, same); i >= 0 {
+			return values[i].Value, values[i].Label, nil, true
+		}
+	}
+	for _, c := range values {
+		if looksLike(c.Value, text) || looksLike(c.Label, text) {
+			near = append(near, c.Value)
+		}
+	}
+	return "", "", near, false
+}
+
+// resolveSet resolves each part of a multipicklist value ("A;B") by itself.
+func resolveSet(values []Choice, text string) (value, label string, near []string, ok bool) {
+	var apiNames []string
+	for _, part := range strings.Split(text, ";") {
+		v, _, n, ok := resolveChoice(values, strings.TrimSpace(part))
+		if !ok {
+			return "", "", n, false
+		}
+		apiNames = append(apiNames, v)
+	}
+	return strings.Join(apiNames, ";"), "", nil, true
+}
+
+// looksLike tells whether two names differ by little: one holds the other, or at most two letters are off.
+func looksLike(a, b string) bool {
+	a, b = strings.ToLower(a), strings.ToLower(b)
+	if len(b) >= 3 && (strings.Contains(a, b) || strings.Contains(b, a) && len(a) >= 3) {
+		return true
+	}
+	return editDistance(a, b) <= 2
+}
+
+// Near names those of names that look like text, for "did you mean".
+func Near(names []string, text string) []string {
+	var near []string
+	for _, name := range names {
+		if looksLike(name, text) {
+			near = append(near, name)
+		}
+	}
+	return near
+}
+
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}

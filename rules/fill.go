@@ -1,0 +1,106 @@
+package rules
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// ReferrerPrefix begins the dynamic values that are the referrer's, such as "referrer.first_name".
+const ReferrerPrefix = "referrer."
+
+// NeedsReferrer tells whether filling a record takes the referrer's own data.
+func (c Campaign) NeedsReferrer() bool {
+	for _, m := range c.Fields {
+		if strings.HasPrefix(m.Dynamic, ReferrerPrefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// Fill works out a record's fields for a referral: every mapping that gives a value, in the field's own type (types is by API name; a field
+// that it lacks takes text). referrer is looked at only where a mapping says so.
+func (c Campaign) Fill(r, referrer Referral, types map[string]Type) map[string]any {
+	fields := map[string]any{}
+	for _, m := range c.Fields {
+		value := m.Fixed
+		if m.Dynamic != "" {
+			value = c.dynamic(m.Dynamic, r, referrer)
+		}
+		if value == nil || value == "" {
+			value = m.Otherwise
+		}
+		if value != nil && value != "" {
+			fields[m.To] = typed(types[m.To], value)
+		}
+	}
+	return fields
+}
+
+func (c Campaign) dynamic(name string, r, referrer Referral) string {
+	if rest, ok := strings.CutPrefix(name, ReferrerPrefix); ok {
+		return c.dynamic(rest, referrer, Referral{})
+	}
+	if label, ok := strings.CutPrefix(name, "meta."); ok {
+		for _, m := range r.Meta {
+			if strings.EqualFold(m.Field, label) {
+				return m.Value
+			}
+		}
+		return ""
+	}
+	switch name {
+	case "id":
+		return strconv.FormatInt(r.ID, 10)
+	case "first_name":
+		return r.FirstName
+	case "email":
+		return strings.TrimSpace(r.Email)
+	case "code":
+		return r.Code
+	case "url":
+		return r.URL
+	case "source":
+		return r.Source
+	case "campaign_name":
+		return c.Name
+	}
+	return ""
+}
+
+// typed makes text a boolean or a number where the field wants one; Salesforce does not take "5" for a number.
+func typed(t Type, value any) any {
+	text, ok := value.(string)
+	if !ok {
+		return value
+	}
+	switch t {
+	case "boolean":
+		if b, err := strconv.ParseBool(strings.ToLower(text)); err == nil {
+			return b
+		}
+	case "int", "long":
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+			return n
+		}
+	case "double", "currency", "percent":
+		if f, err := strconv.ParseFloat(text, 64); err == nil {
+			return f
+		}
+	}
+	return value
+}
+
+// Text is how Salesforce shows a value that was written.
+func Text(value any) string {
+	switch v := value.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return fmt.Sprint(value)
+}

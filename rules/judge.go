@@ -1,0 +1,222 @@
+package rules
+
+import (
+	"fmt"
+	"time"
+)
+
+// Linked is a record of a referral: the link, and what is known of the record.
+type Linked struct {
+	Link
+	Snapshot
+}
+
+// read tells whether Salesforce has been asked for the record by now.
+func (l Linked) known() bool { return !l.SeenAt.IsZero() || l.Absent }
+
+// Judge says whether a pending referral qualifies under its campaign's rule, and why. It does not know of the brake, nor of sandbox
+// orgs: those hold back what Judge finds qualified.
+func Judge(rule Rule, r Referral, records []Linked) Verdict {
+	switch {
+	case rule.Method == None:
+		return not(NoRule, "the campaign's method is none: its referrals are not qualified automatically")
+	case rule.Parked == ValueUnknown:
+		return not(ValueUnknown, rule.ParkedWhy)
+	case len(r.Blockers) > 0:
+		b := r.Blockers[0]
+		return not(ExistingRecord, fmt.Sprintf("%s %s existed before the referral (created %s, joined %s), and duplicates is do_nothing",
+			b.Object, b.ID, stamp(b.Created), stamp(r.Joined)))
+	case rule.Effective.IsZero():
+		return not(NotEffectiveYet, "Salesforce has not been read to the end since the campaign became known")
+	}
+	v := withoutRecord(r)
+	for _, l := range records {
+		v = better(v, judgeRecord(rule, r, l, records))
+	}
+	if rule.Parked == FieldUnreadable && v.Outcome == Not {
+		return not(FieldUnreadable, rule.ParkedWhy)
+	}
+	return v
+}
+
+func withoutRecord(r Referral) Verdict {
+	if r.Refused != "" {
+		return not(JoinRefused, "Salesforce refused the record for the referral: "+r.Refused)
+	}
+	return not(NoRecord, "no Salesforce record carries the referral's code or e-mail")
+}
+
+// judgeRecord judges by one record of the rule's object; records of other objects only support it.
+func judgeRecord(rule Rule, r Referral, l Linked, all []Linked) Verdict {
+	object := Lead
+	if rule.Method == ContactFieldChanges {
+		object = Contact
+	}
+	switch {
+	case l.Object != object:
+		return withoutRecord(r)
+	case l.Ambiguous:
+		return not(Ambiguous, fmt.Sprintf("%s %s is claimed by another referral of the campaign too; pin it to one of them", l.Object, l.RecordID))
+	case !l.known():
+		return not(ValueNotReached, fmt.Sprintf("%s %s has not been read yet", l.Object, l.RecordID))
+	case l.Deleted:
+		return not(RecordDeleted, fmt.Sprintf("%s %s is deleted in Salesforce", l.Object, l.RecordID))
+	}
+	switch rule.Method {
+	case LeadConverts:
+		return judgeConversion(rule, r, l, all)
+	case LeadConvertsToStage:
+		return judgeStage(rule, r, l, all)
+	}
+	return judgeField(rule, r, l)
+}
+
+// judgeField: the record's field makes a counting transition to the value.
+func judgeField(rule Rule, r Referral, l Linked) Verdict {
+	from := r.CountsFrom(rule)
+	got := l.read(rule.Target, from, time.Time{})
+	return got.verdict(l, rule.Target, from, ValueNotReached)
+}
+
+// verdict puts a reading into words. unreached is the reason where the value was never there.
+func (got reading) verdict(l Linked, t Target, from time.Time, unreached Reason) Verdict {
+	switch {
+	case got.counting != nil:
+		return qualified(got.counting.String(), *got.counting)
+	case got.rewritten != nil:
+		return held(ValueRewritten, fmt.Sprintf("%s of %s %s became %q without the record being changed: a value was replaced in Setup",
+			t.Field, l.Object, l.RecordID, got.rewritten.To), *got.rewritten)
+	case got.predates:
+		return not(ValuePredates, fmt.Sprintf("%s of %s %s is %q, but nothing proves that it became so at or after %s, from when changes count",
+			t.Field, l.Object, l.RecordID, l.Values[t.Field].Text, stamp(from)))
+	}
+	return not(unreached, fmt.Sprintf("%s of %s %s is %q, not %q", t.Field, l.Object, l.RecordID, l.Values[t.Field].Text, t.Value))
+}
+
+// judgeConversion: the Lead is converted with an Opportunity, at any stage.
+func judgeConversion(rule Rule, r Referral, lead Linked, all []Linked) Verdict {
+	from := r.CountsFrom(rule)
+	if lead.Values[IsConverted].Text != "true" {
+		return not(NotConverted, fmt.Sprintf("Lead %s is not converted", lead.RecordID))
+	}
+	if lead.OpportunityID == "" {
+		return judgeTakenOpportunity(lead, all, from)
+	}
+	opportunity, contact := find(all, lead.OpportunityID), find(all, lead.ContactID)
+	if v, ok := unusable(lead, opportunity, contact); ok {
+		return v
+	}
+	c := lead.conversion(readable(contact), readable(opportunity), from)
+	if !c.counts {
+		return not(ValuePredates, fmt.Sprintf("Lead %s is converted, but nothing proves that it was at or after %s, from when changes count",
+			lead.RecordID, stamp(from)))
+	}
+	return qualified(fmt.Sprintf("Lead %s was converted with Opportunity %s at %s (proof: %s)", lead.RecordID, lead.OpportunityID, stamp(c.At), c.Proof), c.Transition)
+}
+
+// judgeTakenOpportunity: a Lead converted without an Opportunity takes the one that carries the referral's code; it counts from that
+// Opportunity's creation.
+func judgeTakenOpportunity(lead Linked, all []Linked, from time.Time) Verdict {
+	v := withoutOpportunity(lead)
+	for _, o := range taken(lead, all) {
+		if o.Created.Before(from) {
+			v = better(v, not(ValuePredates, fmt.Sprintf("Opportunity %s carries the referral's code, but was created at %s, before changes count (%s)",
+				o.RecordID, stamp(o.Created), stamp(from))))
+			continue
+		}
+		m := o.transition(IsConverted, "", "true", o.Created, ByCreation, "")
+		v = better(v, qualified(fmt.Sprintf("Lead %s is converted, and Opportunity %s, which carries the referral's code, was created at %s",
+			lead.RecordID, o.RecordID, stamp(o.Created)), m))
+	}
+	return v
+}
+
+func withoutOpportunity(lead Linked) Verdict {
+	return not(WithoutOpportunity, fmt.Sprintf("Lead %s was converted without an Opportunity", lead.RecordID))
+}
+
+// judgeStage: the Lead is converted with an Opportunity, and that Opportunity makes a counting transition to the stage. For an
+// Opportunity that was there before the referral, only a move after the conversion counts.
+func judgeStage(rule Rule, r Referral, lead Linked, all []Linked) Verdict {
+	from := r.CountsFrom(rule)
+	if lead.Values[IsConverted].Text != "true" {
+		return not(NotConverted, fmt.Sprintf("Lead %s is not converted", lead.RecordID))
+	}
+	contact := find(all, lead.ContactID)
+	if v, ok := unusable(lead, find(all, lead.OpportunityID), contact); ok && lead.OpportunityID != "" {
+		return v
+	}
+	v := withoutOpportunity(lead)
+	for _, o := range taken(lead, all) {
+		if !o.known() || o.Absent {
+			v = better(v, not(StageNotReached, fmt.Sprintf("Opportunity %s cannot be read", o.RecordID)))
+			continue
+		}
+		var after time.Time
+		if r.ExistedBefore(o.Created) {
+			after = lead.conversion(readable(contact), nil, from).after
+		}
+		got := o.read(rule.Target, from, after)
+		v = better(v, got.verdict(o, rule.Target, from, StageNotReached))
+	}
+	return v
+}
+
+// unusable tells why a conversion cannot be weighed yet, or not at all.
+func unusable(lead Linked, opportunity, contact *Linked) (Verdict, bool) {
+	switch {
+	case opportunity == nil || opportunity.Ambiguous:
+		return not(Ambiguous, fmt.Sprintf("the Opportunity of Lead %s, %s, is another referral's too", lead.RecordID, lead.OpportunityID)), true
+	case !opportunity.known() || contact != nil && !contact.known():
+		return not(NotConverted, fmt.Sprintf("Lead %s is converted; its Contact and Opportunity have not been read yet", lead.RecordID)), true
+	case opportunity.Deleted:
+		return not(RecordDeleted, fmt.Sprintf("Opportunity %s of Lead %s is deleted in Salesforce", lead.OpportunityID, lead.RecordID)), true
+	}
+	return Verdict{}, false
+}
+
+// taken are the Opportunities that stand for a converted Lead: its own and those a person pinned; where it has none of its own, also
+// those that carry the referral's code.
+func taken(lead Linked, all []Linked) []Linked {
+	var out []Linked
+	for _, l := range all {
+		if l.Object != Opportunity || l.Ambiguous || l.Deleted {
+			continue
+		}
+		own := l.RecordID == lead.OpportunityID || l.Kinds.Has(Pinned)
+		if own || lead.OpportunityID == "" && l.Kinds.Has(ByCode) {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+func find(all []Linked, recordID string) *Linked {
+	for i := range all {
+		if recordID != "" && all[i].RecordID == recordID {
+			return &all[i]
+		}
+	}
+	return nil
+}
+
+// readable is a linked record's snapshot, nil where no row of it was ever seen.
+func readable(l *Linked) *Snapshot {
+	if l == nil || l.Created.IsZero() || l.Deleted {
+		return nil
+	}
+	return &l.Snapshot
+}
+
+// String tells a transition in words.
+func (t Transition) String() string {
+	switch {
+	case t.Proof == ByCreation:
+		return fmt.Sprintf("%s %s was created with %s %q at %s (proof: %s)", t.Object, t.RecordID, t.Field, t.To, stamp(t.At), t.Proof)
+	case t.From == "":
+		return fmt.Sprintf("%s of %s %s became %q at %s (proof: %s)", t.Field, t.Object, t.RecordID, t.To, stamp(t.At), t.Proof)
+	}
+	return fmt.Sprintf("%s of %s %s went from %q to %q at %s (proof: %s)", t.Field, t.Object, t.RecordID, t.From, t.To, stamp(t.At), t.Proof)
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }

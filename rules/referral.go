@@ -1,0 +1,157 @@
+package rules
+
+import (
+	"slices"
+	"time"
+)
+
+// Standing is where a referral is on its way.
+type Standing string
+
+// The standings. Only a pending referral is ever judged.
+const (
+	Pending    Standing = "pending"
+	Owed       Standing = "owed"       // judged qualified, not yet delivered
+	Delivered  Standing = "delivered"  // qualified at Referral Factory by us
+	Elsewhere  Standing = "elsewhere"  // qualified at Referral Factory by somebody else
+	Overridden Standing = "overridden" // qualified once, then set back to pending by a person
+	Rejected   Standing = "rejected"   // Referral Factory refuses the qualification for good
+)
+
+// Referral is a user of a campaign whom somebody referred.
+type Referral struct {
+	ID          int64
+	CampaignID  int64
+	FirstName   string
+	Email       string
+	Code        string
+	URL         string
+	Source      string
+	Meta        []Meta
+	ReferrerID  int64
+	SignedUpOn  string // a day, 2006-01-02; Referral Factory tells no time of day
+	QualifiedOn string // a day; "" while pending
+
+	Joined     time.Time // start of the sign-up day, never later than the sweep that first showed the referral
+	DayEnds    time.Time // end of the sign-up day
+	Lacked     time.Time // newest complete sweep without it, if at least an hour before the one that showed it; else zero
+	FirstSweep uint64    // number of the sweep that first showed it
+
+	Standing Standing
+	Verdict  Verdict
+	Links    []Link
+	// Blockers are the records that existed before the referral and, under do_nothing, keep it from qualifying.
+	Blockers []Blocker
+	// Refused is what Salesforce said to the record we wanted to create or mark; "" when it did not refuse.
+	Refused string
+	// Settled is set once nothing is left to create or mark for the referral.
+	Settled bool
+	// JoinAsked is set when an operator asked that a referral which was there from the start be created or marked after all.
+	JoinAsked bool
+	// AnsweredAt is the ledger's length when Referral Factory last told us, in answer to a read or a qualification, that the referral is
+	// qualified. A read begun earlier says nothing about an override.
+	AnsweredAt uint64
+}
+
+// Meta is one answer to a campaign's own question.
+type Meta struct{ Field, Value string }
+
+// Blocker is a record that was there before the referral.
+type Blocker struct {
+	Object  Object
+	ID      string
+	Created time.Time
+}
+
+// JoinTimes works out when a referral joined. day is its sign-up day ("" when unknown), sweep the service time of the sweep that first
+// showed it, lacking the times of earlier complete sweeps of the campaign (none of which showed it).
+func (r *Referral) JoinTimes(zone *time.Location, sweep time.Time, lacking []time.Time) {
+	r.Joined = sweep
+	if start, err := time.ParseInLocation(time.DateOnly, r.SignedUpOn, zone); err == nil {
+		r.DayEnds = start.AddDate(0, 0, 1).UTC()
+		if start.Before(sweep) {
+			r.Joined = start.UTC()
+		}
+	}
+	for _, t := range lacking {
+		if sweep.Sub(t) >= time.Hour && t.After(r.Lacked) {
+			r.Lacked = t
+		}
+	}
+}
+
+// ExistedBefore tells whether a record that was created at created was there before the referral: earlier than it joined or, on the
+// sign-up day itself, earlier than a sweep that did not show the referral yet.
+func (r Referral) ExistedBefore(created time.Time) bool {
+	if created.Before(r.Joined) {
+		return true
+	}
+	return created.Before(r.DayEnds) && created.Before(r.Lacked)
+}
+
+// CountsFrom is the instant from which changes count for the referral under the rule.
+func (r Referral) CountsFrom(rule Rule) time.Time {
+	if r.Joined.After(rule.Effective) {
+		return r.Joined
+	}
+	return rule.Effective
+}
+
+// LinkTo returns the referral's link to a record.
+func (r Referral) LinkTo(recordID string) (Link, bool) {
+	i := slices.IndexFunc(r.Links, func(l Link) bool { return l.RecordID == recordID })
+	if i < 0 {
+		return Link{}, false
+	}
+	return r.Links[i], true
+}
+
+// SetLink adds a link, or the new reasons to the one that is there.
+func (r *Referral) SetLink(l Link) {
+	for i, old := range r.Links {
+		if old.RecordID == l.RecordID {
+			for _, kind := range old.Kinds {
+				l.Kinds = l.Kinds.With(kind)
+			}
+			r.Links[i] = l
+			return
+		}
+	}
+	r.Links = append(r.Links, l)
+}
+
+// Unlink removes the link to a record and reports whether there was one.
+func (r *Referral) Unlink(recordID string) bool {
+	before := len(r.Links)
+	r.Links = slices.DeleteFunc(r.Links, func(l Link) bool { return l.RecordID == recordID })
+	return len(r.Links) < before
+}
+
+// Hear takes note of what a read of the referral at Referral Factory showed: the day it was qualified on, "" while it is pending. sent is
+// set when a qualification of ours is under way; fresh when the read was begun after the last answer that called the referral qualified.
+// What a person sets by hand wins and stays. Hear reports whether the standing changed.
+//
+//	standing               qualified             pending, read fresh
+//	pending, rejected      elsewhere             -
+//	owed                   delivered if sent,    -
+//	                       else elsewhere
+//	delivered, elsewhere   -                     overridden
+//	overridden             elsewhere             -
+func (r *Referral) Hear(qualifiedOn string, sent, fresh bool) bool {
+	before := r.Standing
+	switch {
+	case qualifiedOn == "" && fresh && (before == Delivered || before == Elsewhere):
+		r.Standing, r.QualifiedOn = Overridden, ""
+		r.Verdict = not(OverriddenByHand, "qualified once, then set back to pending by somebody; it stays so until an operator says resume")
+	case qualifiedOn == "" || before == Delivered || before == Elsewhere:
+	case before == Owed && sent:
+		r.Standing = Delivered
+	default:
+		r.Standing = Elsewhere
+		r.Verdict = not(QualifiedElsewhere, "qualified at Referral Factory by somebody else on "+qualifiedOn)
+	}
+	if qualifiedOn != "" {
+		r.QualifiedOn = qualifiedOn
+	}
+	return r.Standing != before
+}

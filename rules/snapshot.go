@@ -1,0 +1,196 @@
+package rules
+
+import (
+	"slices"
+	"time"
+)
+
+// Names of the Salesforce fields that the rules themselves know.
+const (
+	StageName     = "StageName"
+	IsConverted   = "IsConverted"
+	LeadConverted = "leadConverted" // what Salesforce writes as Field into LeadHistory at a conversion
+)
+
+// Record is one Salesforce row as one answer showed it.
+type Record struct {
+	Object   Object
+	ID       string // 18 characters
+	Created  time.Time
+	Modified time.Time // LastModifiedDate; zero when it was not readable
+	Modstamp time.Time
+	Deleted  bool
+	MasterID string // the record it was merged into, for a deleted merge loser
+	SeenAt   time.Time
+
+	ConvertedOn   string // ConvertedDate: a day in a zone nobody tells
+	ContactID     string // ConvertedContactId
+	OpportunityID string // ConvertedOpportunityId
+
+	// Fields holds the watched values by API name. A field that the answer did not have (hidden, not asked) is absent: missing is not null.
+	Fields map[string]string
+}
+
+// Converted tells whether the row is a converted Lead.
+func (r Record) Converted() bool { return r.Fields[IsConverted] == "true" }
+
+// Value is what is known of one field of a linked record.
+type Value struct {
+	Text    string
+	At      time.Time // when it was last seen to be so
+	First   string    // what the first observation showed
+	FirstAt time.Time
+	Ours    bool // the first value is one that we wrote: a baseline, no observation of somebody's change
+}
+
+// Change is a field's value that was one thing in an observation and another in the next.
+type Change struct {
+	Field, From, To string
+	At              time.Time // SystemModstamp of the newer row; for a formula the answer's time
+	Before          time.Time // when the older value was last seen
+	// Unmoved is set when LastModifiedDate stayed although the value changed: a value replaced in Setup looks so.
+	Unmoved bool
+}
+
+// HistoryRow is a row of LeadHistory or ContactHistory.
+type HistoryRow struct {
+	ID              string
+	Field, Old, New string
+	At              time.Time
+}
+
+// StageRow is a row of OpportunityHistory. It says what the stage was then, not what it had been.
+type StageRow struct {
+	ID    string
+	Stage string
+	At    time.Time
+}
+
+// Written is a value that we wrote to the record ourselves.
+type Written struct {
+	Field, Value string
+	From, To     time.Time // between these instants of the service; To is zero while the answer is not known
+}
+
+// Snapshot is everything that is known of a linked record.
+type Snapshot struct {
+	Record
+	Values  map[string]Value
+	Changes []Change
+	History []HistoryRow
+	Stages  []StageRow // oldest first
+	Wrote   []Written
+	// Absent is set when the record was asked for by Id and no row came: it is gone for good, or not shared with us.
+	Absent bool
+	// ConvertedBy is the stamp of the first observation that showed the Lead converted: the conversion was not later.
+	ConvertedBy time.Time
+}
+
+// changesKept bounds how many changes of one record are remembered. The oldest go first.
+const changesKept = 200
+
+// Schema tells the type of a record's fields, and which are formulas.
+type Schema struct {
+	Types    map[string]Type
+	Formulas map[string]bool
+}
+
+// Observe adds one answer to what is known. An answer older than the last one changes nothing. Values of a deleted row are not
+// compared: an undeleted record continues from its old snapshot.
+//
+//	last seen    now     |  outcome
+//	nothing      V       |  first observation: the value's baseline
+//	A            B       |  a change, between the two observations
+//	A            a       |  a rewritten spelling: no change
+//	A            absent  |  hidden: A stays the last seen value
+func (s *Snapshot) Observe(rec Record, schema Schema) {
+	if rec.SeenAt.Before(s.SeenAt) {
+		return
+	}
+	old := s.Record
+	s.Absent = false
+	if rec.Deleted {
+		s.Object, s.ID, s.SeenAt = rec.Object, rec.ID, rec.SeenAt
+		s.Deleted, s.MasterID, s.Created = true, rec.MasterID, rec.Created
+		return
+	}
+	s.Record = rec
+	s.Fields = nil // held as Values
+	if s.Values == nil {
+		s.Values = map[string]Value{}
+	}
+	converts := rec.Converted() && s.Values[IsConverted].Text == "false"
+	unmoved := !rec.Modified.IsZero() && rec.Modified.Equal(old.Modified) && !converts
+	for field, text := range rec.Fields {
+		s.observeField(field, text, schema, unmoved)
+	}
+	if rec.Converted() && s.ConvertedBy.IsZero() {
+		s.ConvertedBy = rec.Modstamp
+	}
+	if n := len(s.Changes); n > changesKept {
+		s.Changes = slices.Clone(s.Changes[n-changesKept:])
+	}
+}
+
+func (s *Snapshot) observeField(field, text string, schema Schema, unmoved bool) {
+	v, seen := s.Values[field]
+	switch {
+	case !seen:
+		v = Value{First: text, FirstAt: s.SeenAt}
+	case !Equal(schema.Types[field], v.Text, text):
+		c := Change{Field: field, From: v.Text, To: text, At: s.Modstamp, Before: v.At, Unmoved: unmoved}
+		if schema.Formulas[field] {
+			c.At, c.Unmoved = s.SeenAt, false
+		}
+		s.Changes = append(s.Changes, c)
+	}
+	v.Text, v.At = text, s.SeenAt
+	s.Values[field] = v
+}
+
+// Write notes values that we wrote ourselves. They become the baseline; to is when the write was answered, zero if it never was.
+func (s *Snapshot) Write(values map[string]string, from, to time.Time) {
+	if s.Values == nil {
+		s.Values = map[string]Value{}
+	}
+	for field, text := range values {
+		v, seen := s.Values[field]
+		if !seen {
+			v = Value{First: text, FirstAt: from, Ours: true}
+		}
+		v.Text, v.At = text, from
+		if !to.IsZero() {
+			v.At = to
+		}
+		s.Values[field] = v
+		s.Wrote = append(s.Wrote, Written{field, text, from, to})
+	}
+}
+
+// AddHistory keeps history rows that are new and reports whether any was.
+func (s *Snapshot) AddHistory(rows ...HistoryRow) bool {
+	added := false
+	for _, row := range rows {
+		if !slices.ContainsFunc(s.History, func(h HistoryRow) bool { return h.ID == row.ID }) {
+			s.History, added = append(s.History, row), true
+		}
+	}
+	return added
+}
+
+// HasStage tells whether a row of OpportunityHistory is known already.
+func (s *Snapshot) HasStage(rowID string) bool {
+	return slices.ContainsFunc(s.Stages, func(r StageRow) bool { return r.ID == rowID })
+}
+
+// SetStages replaces the OpportunityHistory of the record by a complete reading, and keeps rows that reading did not show (a
+// history row that somebody deleted still happened).
+func (s *Snapshot) SetStages(rows []StageRow) {
+	for _, old := range s.Stages {
+		if !slices.ContainsFunc(rows, func(r StageRow) bool { return r.ID == old.ID }) {
+			rows = append(rows, old)
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b StageRow) int { return a.At.Compare(b.At) })
+	s.Stages = rows
+}

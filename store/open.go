@@ -1,0 +1,146 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+var (
+	// ErrLocked is returned by Open when another process has the file.
+	ErrLocked = errors.New("the store is in use by another process")
+	// ErrNewer is returned by Open when a newer qualifyd wrote the file.
+	ErrNewer = errors.New("the store was written by a newer version of qualifyd")
+	// ErrMissing is returned by Open when there is no file.
+	ErrMissing = errors.New("there is no store")
+)
+
+// lockWait is how long Open waits for another process to let go of the file: longer than a clean exit takes.
+const lockWait = 2 * time.Second
+
+// addressSpace is mapped up front, so that a growing file need not wait for its readers. It is address space, not memory.
+const addressSpace = 1 << 30
+
+// Store is one open bbolt file.
+type Store struct{ db *bolt.DB }
+
+// Open opens the file at path. It returns ErrMissing, ErrLocked or ErrNewer where these apply; the file's owner and mode stay.
+func Open(path string) (*Store, error) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: %w", path, ErrMissing)
+	}
+	db, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkSchema(db); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), db.Close())
+	}
+	return &Store{db}, nil
+}
+
+// Create makes a new store at path and opens it. The file is complete before it gets its name: bbolt's very first write to an empty
+// file is the one that a power cut can corrupt.
+func Create(path string) (*Store, error) {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("folder of the store: %w", err)
+	}
+	temp := path + ".new"
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("left-over of an earlier start: %w", err)
+	}
+	db, err := open(temp)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(layOut(db), db.Close()); err != nil {
+		return nil, fmt.Errorf("%s: %w", temp, err)
+	}
+	// Link, unlike rename, refuses to replace a store that another process made meanwhile.
+	if err := os.Link(temp, path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("new store: %w", err)
+	}
+	if err := errors.Join(os.Remove(temp), syncFolder(dir)); err != nil {
+		return nil, fmt.Errorf("new store: %w", err)
+	}
+	return Open(path)
+}
+
+// OpenOrCreate opens the store at path, or makes it.
+func OpenOrCreate(path string) (*Store, error) {
+	s, err := Open(path)
+	if errors.Is(err, ErrMissing) {
+		return Create(path)
+	}
+	return s, err
+}
+
+// Close closes the file. It waits for transactions that are under way.
+func (s *Store) Close() error { return s.db.Close() }
+
+// CopyTo writes a consistent copy of the store to a new file, and opens that one.
+func (s *Store) CopyTo(path string) (*Store, error) {
+	err := s.db.View(func(tx *bolt.Tx) error { return tx.CopyFile(path, 0o600) })
+	if err != nil {
+		return nil, fmt.Errorf("copy of the store: %w", err)
+	}
+	return Open(path)
+}
+
+func open(path string) (*bolt.DB, error) {
+	db, err := bolt.Open(path, 0o600, &bolt.Options{
+		Timeout: lockWait, FreelistType: bolt.FreelistMapType, InitialMmapSize: addressSpace,
+	})
+	switch {
+	case errors.Is(err, berrors.ErrTimeout):
+		return nil, fmt.Errorf("%s: %w", path, ErrLocked)
+	case err != nil:
+		return nil, fmt.Errorf("open store %s: %w", path, err)
+	}
+	return db, nil
+}
+
+func layOut(db *bolt.DB) error {
+	return db.Update(func(tx *bolt.Tx) error {
+		for _, name := range buckets {
+			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+				return err
+			}
+		}
+		return tx.Bucket(metaBucket).Put(schemaKey, []byte(strconv.Itoa(Schema)))
+	})
+}
+
+func checkSchema(db *bolt.DB) error {
+	return db.View(func(tx *bolt.Tx) error {
+		b := tx.Bucket(metaBucket)
+		if b == nil {
+			return errors.New("this is no qualifyd store")
+		}
+		version, err := strconv.Atoi(string(b.Get(schemaKey)))
+		switch {
+		case err != nil:
+			return fmt.Errorf("this is no qualifyd store: schema version %q", b.Get(schemaKey))
+		case version > Schema:
+			return fmt.Errorf("%w: its schema is %d, this one knows %d", ErrNewer, version, Schema)
+		}
+		return nil
+	})
+}
+
+// syncFolder makes a new name in a folder survive a power cut.
+func syncFolder(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}

@@ -1,0 +1,151 @@
+package store
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"qualifyd/rules"
+)
+
+// Intent is a record that we began to create or mark in Salesforce, written down before the request: a lost answer is settled by looking,
+// never by asking again.
+type Intent struct {
+	Object   rules.Object
+	RecordID string            // of the record to mark; "" when one is created
+	Fields   map[string]any    // what is written
+	Values   map[string]string // the same as Salesforce will show it
+	Since    time.Time         // service time just before the first request
+	At       time.Time         // the same of the newest one
+}
+
+// Intent returns what was begun for a referral.
+func (tx *Tx) Intent(id int64) (i Intent, found bool, err error) {
+	return get[Intent](tx.bolt, intentBucket, idKey(id))
+}
+
+// PutIntent writes down what is about to be written for a referral.
+func (tx *Tx) PutIntent(id int64, i Intent) error { return put(tx.bolt, intentBucket, idKey(id), i) }
+
+// DropIntent forgets what was begun, once its outcome is known.
+func (tx *Tx) DropIntent(id int64) error { return tx.unset(intentBucket, id) }
+
+// Debt is a qualification that is owed to Referral Factory. There is at most one a referral.
+type Debt struct {
+	Referral int64
+	Campaign int64
+	Since    time.Time // service time of the verdict
+	// SentAt is Referral Factory's time just before the newest request; zero when none was made. It is durable before the request is sent:
+	// while it stands, the request may have had its effect.
+	SentAt   time.Time
+	Attempts int
+	Trouble  string // why the newest attempt did not settle it
+}
+
+// Owe puts a qualification into the outbox.
+func (tx *Tx) Owe(d Debt) error { return put(tx.bolt, outboxBucket, idKey(d.Referral), d) }
+
+// Debt returns a referral's entry in the outbox.
+func (tx *Tx) Debt(id int64) (d Debt, found bool, err error) {
+	return get[Debt](tx.bolt, outboxBucket, idKey(id))
+}
+
+// Settle takes a referral's entry out of the outbox.
+func (tx *Tx) Settle(id int64) error { return tx.unset(outboxBucket, id) }
+
+// Debts lists the outbox.
+func (tx *Tx) Debts() ([]Debt, error) {
+	var out []Debt
+	err := tx.bolt.Bucket(outboxBucket).ForEach(func(key, raw []byte) error {
+		var d Debt
+		if err := json.Unmarshal(raw, &d); err != nil {
+			return fmt.Errorf("store: outbox %d cannot be read: %w", keyID(key), err)
+		}
+		out = append(out, d)
+		return nil
+	})
+	return out, err
+}
+
+// Act is what a ledger entry tells of.
+type Act string
+
+// The acts.
+const (
+	ActJudged     Act = "judged" // qualified or held, with its evidence
+	ActDelivered  Act = "delivered"
+	ActElsewhere  Act = "elsewhere"
+	ActOverridden Act = "overridden"
+	ActRejected   Act = "rejected"
+	ActCreated    Act = "created"
+	ActMarked     Act = "marked"
+	ActBlocked    Act = "blocked"
+	ActPinned     Act = "pinned"
+	ActRejudged   Act = "rejudged"
+	ActResumed    Act = "resumed"
+	ActReleased   Act = "released"
+	ActJoinAsked  Act = "join_asked"
+)
+
+// Entry is a line of the ledger. It names people by id, never by e-mail.
+type Entry struct {
+	Number   uint64
+	At       time.Time // service time; of an operator's act, this machine's
+	Act      Act
+	Campaign int64              `json:",omitempty"`
+	Referral int64              `json:",omitempty"`
+	Outcome  rules.Outcome      `json:",omitempty"`
+	Reason   rules.Reason       `json:",omitempty"`
+	Evidence []rules.Transition `json:",omitempty"`
+	Record   string             `json:",omitempty"`
+	Who      string             `json:",omitempty"` // for an operator's act
+	Note     string             `json:",omitempty"`
+	Previous string             // Hash of the entry before
+	Hash     string             // of all the above
+}
+
+// Append adds a line to the ledger. Number, Previous and Hash are filled in.
+func (tx *Tx) Append(e Entry) error {
+	b := tx.bolt.Bucket(ledgerBucket)
+	if last, raw := b.Cursor().Last(); last != nil {
+		var previous Entry
+		if err := json.Unmarshal(raw, &previous); err != nil {
+			return fmt.Errorf("store: ledger %d cannot be read: %w", keyID(last), err)
+		}
+		e.Number, e.Previous = previous.Number, previous.Hash
+	}
+	e.Number++
+	e.Hash = ""
+	raw, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("store: ledger: %w", err)
+	}
+	sum := sha256.Sum256(raw)
+	e.Hash = hex.EncodeToString(sum[:])
+	return put(tx.bolt, ledgerBucket, idKey(int64(e.Number)), e)
+}
+
+// LedgerLength is the number of the newest entry, 0 when there is none. It orders what happened without a clock.
+func (tx *Tx) LedgerLength() uint64 {
+	if last, _ := tx.bolt.Bucket(ledgerBucket).Cursor().Last(); last != nil {
+		return uint64(keyID(last))
+	}
+	return 0
+}
+
+// Ledger calls fn for each entry after a number, oldest first, until fn returns an error. fn must not write.
+func (tx *Tx) Ledger(after uint64, fn func(Entry) error) error {
+	c := tx.bolt.Bucket(ledgerBucket).Cursor()
+	for k, raw := c.Seek(idKey(int64(after + 1))); k != nil; k, raw = c.Next() {
+		var e Entry
+		if err := json.Unmarshal(raw, &e); err != nil {
+			return fmt.Errorf("store: ledger %d cannot be read: %w", keyID(k), err)
+		}
+		if err := fn(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}

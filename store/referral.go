@@ -1,0 +1,227 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"qualifyd/rules"
+)
+
+// Referral returns a referral by its id.
+func (tx *Tx) Referral(id int64) (r rules.Referral, found bool, err error) {
+	return get[rules.Referral](tx.bolt, referralBucket, idKey(id))
+}
+
+// PutReferral remembers a referral, and keeps the ways to find it (code, e-mail, linked records) in step. The snapshot of a record that
+// nobody links any more is dropped.
+func (tx *Tx) PutReferral(r rules.Referral) error {
+	old, _, err := tx.Referral(r.ID)
+	if err != nil {
+		return err
+	}
+	if err := tx.index(old, r); err != nil {
+		return fmt.Errorf("store: referral %d: %w", r.ID, err)
+	}
+	return put(tx.bolt, referralBucket, idKey(r.ID), r)
+}
+
+func (tx *Tx) index(old, r rules.Referral) error {
+	if old.Code != r.Code && old.Code != "" {
+		if err := tx.bolt.Bucket(codeBucket).Delete([]byte(old.Code)); err != nil {
+			return err
+		}
+	}
+	if r.Code != "" && old.Code != r.Code {
+		if err := tx.bolt.Bucket(codeBucket).Put([]byte(r.Code), idKey(r.ID)); err != nil {
+			return err
+		}
+	}
+	if err := tx.reindex(emailBucket, r.ID, email(old), email(r)); err != nil {
+		return err
+	}
+	if err := tx.reindex(linkBucket, r.ID, linked(old), linked(r)); err != nil {
+		return err
+	}
+	for _, l := range old.Links {
+		if len(ids(tx.bolt, linkBucket, l.RecordID)) == 0 {
+			if err := tx.bolt.Bucket(snapshotBucket).Delete([]byte(l.RecordID)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// reindex makes the pairs (text, id) be those of now instead of those of before.
+func (tx *Tx) reindex(bucket []byte, id int64, before, now []string) error {
+	b := tx.bolt.Bucket(bucket)
+	for _, text := range before {
+		if !slices.Contains(now, text) {
+			if err := b.Delete(pairKey(text, id)); err != nil {
+				return err
+			}
+		}
+	}
+	for _, text := range now {
+		if !slices.Contains(before, text) {
+			if err := b.Put(pairKey(text, id), []byte{}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func email(r rules.Referral) []string {
+	if folded := rules.FoldEmail(r.Email); folded != "" {
+		return []string{folded}
+	}
+	return nil
+}
+
+func linked(r rules.Referral) []string {
+	var records []string
+	for _, l := range r.Links {
+		records = append(records, l.RecordID)
+	}
+	return records
+}
+
+// ReferralByCode returns the id of the referral with a code, exact to the letter; 0 when there is none.
+func (tx *Tx) ReferralByCode(code string) int64 {
+	if code == "" {
+		return 0
+	}
+	if raw := tx.bolt.Bucket(codeBucket).Get([]byte(code)); raw != nil {
+		return keyID(raw)
+	}
+	return 0
+}
+
+// ReferralsByEmail returns the ids of the referrals with an e-mail address, in all campaigns.
+func (tx *Tx) ReferralsByEmail(address string) []int64 {
+	if address = rules.FoldEmail(address); address == "" {
+		return nil
+	}
+	return ids(tx.bolt, emailBucket, address)
+}
+
+// ReferralsByRecord returns the ids of the referrals that link a record.
+func (tx *Tx) ReferralsByRecord(recordID string) []int64 { return ids(tx.bolt, linkBucket, recordID) }
+
+// Referrals calls fn for each referral, by id, until fn returns an error. fn must not write.
+func (tx *Tx) Referrals(fn func(rules.Referral) error) error {
+	return tx.bolt.Bucket(referralBucket).ForEach(func(key, raw []byte) error {
+		var r rules.Referral
+		if err := json.Unmarshal(raw, &r); err != nil {
+			return fmt.Errorf("store: referral %d cannot be read: %w", keyID(key), err)
+		}
+		return fn(r)
+	})
+}
+
+// Snapshot returns what is known of a linked record.
+func (tx *Tx) Snapshot(recordID string) (s rules.Snapshot, found bool, err error) {
+	return get[rules.Snapshot](tx.bolt, snapshotBucket, []byte(recordID))
+}
+
+// PutSnapshot remembers what is known of a record, which has to be linked.
+func (tx *Tx) PutSnapshot(recordID string, s rules.Snapshot) error {
+	return put(tx.bolt, snapshotBucket, []byte(recordID), s)
+}
+
+// Records returns a referral's links with what is known of each record.
+func (tx *Tx) Records(r rules.Referral) ([]rules.Linked, error) {
+	var out []rules.Linked
+	for _, l := range r.Links {
+		s, _, err := tx.Snapshot(l.RecordID)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, rules.Linked{Link: l, Snapshot: s})
+	}
+	return out, nil
+}
+
+// Join marks a referral to be looked up in Salesforce, and Joined takes the mark away; ToJoin lists those that bear it.
+func (tx *Tx) Join(id int64) error   { return tx.set(toJoinBucket, id) }
+func (tx *Tx) Joined(id int64) error { return tx.unset(toJoinBucket, id) }
+func (tx *Tx) ToJoin() []int64       { return marked(tx.bolt, toJoinBucket, 0) }
+
+// Judge marks a referral to be judged, and Judged takes the mark away; ToJudge lists at most limit of those that bear it.
+func (tx *Tx) Judge(id int64) error      { return tx.set(toJudgeBucket, id) }
+func (tx *Tx) Judged(id int64) error     { return tx.unset(toJudgeBucket, id) }
+func (tx *Tx) ToJudge(limit int) []int64 { return marked(tx.bolt, toJudgeBucket, limit) }
+
+// Hold marks a referral whose verdict waits for a person or a setting, and Unhold takes the mark away; Held lists them with their reasons.
+func (tx *Tx) Hold(id int64, reason rules.Reason) error {
+	return put(tx.bolt, heldBucket, idKey(id), reason)
+}
+func (tx *Tx) Unhold(id int64) error { return tx.unset(heldBucket, id) }
+
+// Held lists the referrals that are held, by reason.
+func (tx *Tx) Held() (map[rules.Reason][]int64, error) {
+	held := map[rules.Reason][]int64{}
+	c := tx.bolt.Bucket(heldBucket).Cursor()
+	for k, raw := c.First(); k != nil; k, raw = c.Next() {
+		var reason rules.Reason
+		if err := json.Unmarshal(raw, &reason); err != nil {
+			return nil, fmt.Errorf("store: held %d cannot be read: %w", keyID(k), err)
+		}
+		held[reason] = append(held[reason], keyID(k))
+	}
+	return held, nil
+}
+
+// Reading is a record to be read by its Id.
+type Reading struct {
+	Object rules.Object
+	// Claims are the referrals whose the record is to become if it may, with the kind of link.
+	Claims map[int64]rules.Kinds
+}
+
+// Read marks a record to be read by Id; claims of several marks add up.
+func (tx *Tx) Read(recordID string, object rules.Object, claims map[int64]rules.Kinds) error {
+	old, found, err := get[Reading](tx.bolt, toReadBucket, []byte(recordID))
+	if err != nil {
+		return err
+	}
+	if found && len(claims) == 0 {
+		return nil
+	}
+	reading := Reading{Object: object, Claims: map[int64]rules.Kinds{}}
+	for _, some := range []map[int64]rules.Kinds{old.Claims, claims} {
+		for id, kinds := range some {
+			for _, kind := range kinds {
+				reading.Claims[id] = reading.Claims[id].With(kind)
+			}
+		}
+	}
+	return put(tx.bolt, toReadBucket, []byte(recordID), reading)
+}
+
+// Reading returns a mark set by Read.
+func (tx *Tx) Reading(recordID string) (Reading, error) {
+	r, _, err := get[Reading](tx.bolt, toReadBucket, []byte(recordID))
+	return r, err
+}
+
+// WasRead takes the mark of Read away.
+func (tx *Tx) WasRead(recordID string) error {
+	return tx.bolt.Bucket(toReadBucket).Delete([]byte(recordID))
+}
+
+// ToRead lists the records that are marked to be read, by object.
+func (tx *Tx) ToRead() (map[rules.Object][]string, error) {
+	out := map[rules.Object][]string{}
+	err := tx.bolt.Bucket(toReadBucket).ForEach(func(key, raw []byte) error {
+		var r Reading
+		if err := json.Unmarshal(raw, &r); err != nil {
+			return fmt.Errorf("store: toread %q cannot be read: %w", key, err)
+		}
+		out[r.Object] = append(out[r.Object], string(key))
+		return nil
+	})
+	return out, err
+}

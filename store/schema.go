@@ -1,0 +1,96 @@
+package store
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Schema is the version of the layout in this package's comment. A change of layout raises it and migrates.
+const Schema = 1
+
+var (
+	metaBucket      = []byte("meta")
+	campaignBucket  = []byte("campaign")
+	referralBucket  = []byte("referral")
+	codeBucket      = []byte("referral_code")
+	emailBucket     = []byte("referral_email")
+	linkBucket      = []byte("record_referral")
+	snapshotBucket  = []byte("snapshot")
+	toReadBucket    = []byte("toread")
+	toJoinBucket    = []byte("tojoin")
+	toJudgeBucket   = []byte("tojudge")
+	heldBucket      = []byte("held")
+	intentBucket    = []byte("intent")
+	outboxBucket    = []byte("outbox")
+	ledgerBucket    = []byte("ledger")
+	watermarkBucket = []byte("watermark")
+	describeBucket  = []byte("describe")
+	callsBucket     = []byte("calls")
+
+	buckets = [][]byte{
+		metaBucket, campaignBucket, referralBucket, codeBucket, emailBucket, linkBucket, snapshotBucket, toReadBucket, toJoinBucket,
+		toJudgeBucket, heldBucket, intentBucket, outboxBucket, ledgerBucket, watermarkBucket, describeBucket, callsBucket,
+	}
+
+	schemaKey = []byte("schema")
+	orgKey    = []byte("org")
+	sweepsKey = []byte("sweeps")
+)
+
+func idKey(id int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(id)) }
+
+func keyID(key []byte) int64 { return int64(binary.BigEndian.Uint64(key)) }
+
+// pairKey is text NUL id: all ids of a text lie together.
+func pairKey(text string, id int64) []byte {
+	return binary.BigEndian.AppendUint64(append([]byte(text), 0), uint64(id))
+}
+
+func get[T any](tx *bolt.Tx, bucket, key []byte) (value T, found bool, err error) {
+	found, err = load(tx, bucket, key, &value)
+	return value, found, err
+}
+
+// load reads what is stored under a key into value, and reports whether there is anything.
+func load(tx *bolt.Tx, bucket, key []byte, value any) (found bool, err error) {
+	raw := tx.Bucket(bucket).Get(key)
+	if raw == nil {
+		return false, nil
+	}
+	if err := json.Unmarshal(raw, value); err != nil {
+		return false, fmt.Errorf("store: %s %q cannot be read: %w", bucket, key, err)
+	}
+	return true, nil
+}
+
+func put(tx *bolt.Tx, bucket, key []byte, value any) error {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("store: %s %q: %w", bucket, key, err)
+	}
+	return tx.Bucket(bucket).Put(key, raw)
+}
+
+// ids lists the ids of all pairs of a text.
+func ids(tx *bolt.Tx, bucket []byte, text string) []int64 {
+	prefix := append([]byte(text), 0)
+	var out []int64
+	c := tx.Bucket(bucket).Cursor()
+	for k, _ := c.Seek(prefix); len(k) == len(prefix)+8 && string(k[:len(prefix)]) == string(prefix); k, _ = c.Next() {
+		out = append(out, keyID(k[len(prefix):]))
+	}
+	return out
+}
+
+// marked lists the ids in a bucket that is a mere set, at most limit of them (0: all).
+func marked(tx *bolt.Tx, bucket []byte, limit int) []int64 {
+	var out []int64
+	c := tx.Bucket(bucket).Cursor()
+	for k, _ := c.First(); k != nil && (limit == 0 || len(out) < limit); k, _ = c.Next() {
+		out = append(out, keyID(k))
+	}
+	return out
+}

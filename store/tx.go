@@ -1,0 +1,169 @@
+package store
+
+import (
+	"fmt"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Tx is a transaction. It is used by one goroutine, and only until the function that got it returns.
+type Tx struct{ bolt *bolt.Tx }
+
+// View runs fn in a transaction that reads.
+func (s *Store) View(fn func(*Tx) error) error {
+	return s.db.View(func(tx *bolt.Tx) error { return fn(&Tx{tx}) })
+}
+
+// Update runs fn in a transaction that writes, one at a time. When fn returns an error nothing of it is kept. An error of the commit
+// itself leaves open whether it took place: the caller must not go on as if it had not.
+func (s *Store) Update(fn func(*Tx) error) error {
+	return s.db.Update(func(tx *bolt.Tx) error { return fn(&Tx{tx}) })
+}
+
+// Owner is the Salesforce org and the Referral Factory account that a store belongs to.
+type Owner struct {
+	OrgID      string // 18 characters
+	Sandbox    bool   // Organization.IsSandbox
+	CallLimit  int    // the org's daily API requests, as it last told; 0 when it never did
+	Account    string // fingerprint of the base URL and key last known to be of the account
+	AccountKey []byte // random, salts the fingerprint
+}
+
+// Owner returns whose the store is; the zero Owner for a new store.
+func (tx *Tx) Owner() (Owner, error) {
+	o, _, err := get[Owner](tx.bolt, metaBucket, orgKey)
+	return o, err
+}
+
+// SetOwner sets whose the store is.
+func (tx *Tx) SetOwner(o Owner) error { return put(tx.bolt, metaBucket, orgKey, o) }
+
+// Campaign is what is remembered of a configured campaign.
+type Campaign struct {
+	ID            int64
+	Fingerprint   string    // of the rule last known
+	EffectiveFrom time.Time // as configured when it was last taken into account
+	Effective     time.Time // zero until a pass has read Salesforce to the end for it
+	FirstWhole    time.Time // service time of that first pass
+	RuleSince     time.Time // when the present rule was first known, if it replaced another
+	RereadFor     time.Time // the Effective for which the linked records have been read anew
+	FirstSweep    uint64    // number of the first complete sweep; 0 before it
+	Sweeps        []time.Time
+	Brake         []time.Time // instants of the newest verdicts
+	// Parked and ParkedWhy are how the rule last stood, for those who ask while no pass runs.
+	Parked    string
+	ParkedWhy string
+}
+
+// Campaign returns what is remembered of a campaign; a Campaign with nothing but its id for a new one.
+func (tx *Tx) Campaign(id int64) (Campaign, error) {
+	c, _, err := get[Campaign](tx.bolt, campaignBucket, idKey(id))
+	c.ID = id
+	return c, err
+}
+
+// PutCampaign remembers a campaign.
+func (tx *Tx) PutCampaign(c Campaign) error { return put(tx.bolt, campaignBucket, idKey(c.ID), c) }
+
+// BeginSweep returns the number of a new sweep, 1 for the first.
+func (tx *Tx) BeginSweep() (uint64, error) {
+	n, _, err := get[uint64](tx.bolt, metaBucket, sweepsKey)
+	if err != nil {
+		return 0, err
+	}
+	return n + 1, put(tx.bolt, metaBucket, sweepsKey, n+1)
+}
+
+// Watermark is how far a query has been polled.
+type Watermark struct {
+	At time.Time // everything that committed before it has been seen, late commits apart
+	// A very long answer is resumed after the last row that was processed; Bound is where At moves once it is read to its end.
+	ResumeStamp time.Time
+	ResumeID    string
+	Bound       time.Time
+}
+
+// Resuming tells whether an answer was left in the middle.
+func (w Watermark) Resuming() bool { return !w.ResumeStamp.IsZero() }
+
+// Watermark returns a query's watermark; the zero Watermark for a query never made.
+func (tx *Tx) Watermark(query string) (Watermark, error) {
+	w, _, err := get[Watermark](tx.bolt, watermarkBucket, []byte(query))
+	return w, err
+}
+
+// SetWatermark remembers a query's watermark. It never moves back.
+func (tx *Tx) SetWatermark(query string, w Watermark) error {
+	old, err := tx.Watermark(query)
+	if err != nil {
+		return err
+	}
+	if w.At.Before(old.At) {
+		w.At = old.At
+	}
+	if w == old {
+		return nil
+	}
+	return put(tx.bolt, watermarkBucket, []byte(query), w)
+}
+
+// Describe reads what is remembered of an object's describe into value, and reports whether there is anything.
+func (tx *Tx) Describe(object string, value any) (bool, error) {
+	return load(tx.bolt, describeBucket, []byte(object), value)
+}
+
+// PutDescribe remembers an object's describe.
+func (tx *Tx) PutDescribe(object string, value any) error {
+	return put(tx.bolt, describeBucket, []byte(object), value)
+}
+
+// callsKept is how long the counts of calls are remembered: the rolling day that Salesforce counts, and an hour.
+const callsKept = 25 * time.Hour
+
+// AddCalls counts Salesforce API calls at an instant of service time.
+func (tx *Tx) AddCalls(at time.Time, calls int) error {
+	key := []byte(at.UTC().Format("2006-01-02T15"))
+	n, _, err := get[int](tx.bolt, callsBucket, key)
+	if err != nil {
+		return err
+	}
+	var stale [][]byte
+	oldest := at.Add(-callsKept).UTC().Format("2006-01-02T15")
+	c := tx.bolt.Bucket(callsBucket).Cursor()
+	for k, _ := c.First(); k != nil && string(k) < oldest; k, _ = c.Next() {
+		stale = append(stale, k)
+	}
+	for _, k := range stale {
+		if err := tx.bolt.Bucket(callsBucket).Delete(k); err != nil {
+			return err
+		}
+	}
+	return put(tx.bolt, callsBucket, key, n+calls)
+}
+
+// Calls is the number of Salesforce API calls begun in the 24 hours (to the hour) before an instant of service time.
+func (tx *Tx) Calls(at time.Time) (int, error) {
+	from, total := at.Add(-24*time.Hour).UTC().Format("2006-01-02T15"), 0
+	c := tx.bolt.Bucket(callsBucket).Cursor()
+	for k, _ := c.Seek([]byte(from)); k != nil; k, _ = c.Next() {
+		n, _, err := get[int](tx.bolt, callsBucket, k)
+		if err != nil {
+			return 0, err
+		}
+		total += n
+	}
+	return total, nil
+}
+
+// set adds an id to a bucket that is a mere set.
+func (tx *Tx) set(bucket []byte, id int64) error {
+	return tx.bolt.Bucket(bucket).Put(idKey(id), []byte{})
+}
+
+func (tx *Tx) unset(bucket []byte, id int64) error {
+	if err := tx.bolt.Bucket(bucket).Delete(idKey(id)); err != nil {
+		return fmt.Errorf("store: %s: %w", bucket, err)
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package referralfactory
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// window is a minute and a second, so that calls which travel at unequal
+	// speeds do not arrive as one too many within a minute.
+	window = 61 * time.Second
+
+	// pauseAfter429 holds when the service does not say how long to wait.
+	pauseAfter429 = 5 * time.Second
+)
+
+// budget lets at most cap(sent) calls start in any window, urgent ones first
+// and otherwise in the order they asked. A whole window's calls may go at once.
+type budget struct {
+	mu      sync.Mutex
+	sent    []time.Time // a ring: when the last calls were let go
+	oldest  int         // index into sent
+	paused  time.Time   // nobody goes before
+	urgent  []chan struct{}
+	patient []chan struct{}
+	armed   bool // a timer will call wake
+}
+
+func newBudget(callsPerMinute int) *budget {
+	return &budget{sent: make([]time.Time, callsPerMinute)}
+}
+
+// wait returns when the caller may make one call, or with ctx's error.
+func (b *budget) wait(ctx context.Context, urgent bool) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	turn := make(chan struct{})
+	b.mu.Lock()
+	queue := &b.patient
+	if urgent {
+		queue = &b.urgent
+	}
+	*queue = append(*queue, turn)
+	b.letGo()
+	b.mu.Unlock()
+
+	select {
+	case <-turn:
+		return nil
+	case <-ctx.Done():
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		*queue = slices.DeleteFunc(*queue, func(c chan struct{}) bool { return c == turn })
+		return ctx.Err()
+	}
+}
+
+// pause lets nobody go for d, a window at most. The service asked for it, and
+// blocks the addresses of those who do not listen.
+func (b *budget) pause(d time.Duration) {
+	if d <= 0 {
+		d = pauseAfter429
+	}
+	until := time.Now().Add(min(d, window))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if until.After(b.paused) {
+		b.paused = until
+	}
+}
+
+// letGo starts as many waiting calls as the budget has room for, and arms the
+// timer for the rest. The caller holds mu.
+func (b *budget) letGo() {
+	for len(b.urgent)+len(b.patient) > 0 {
+		now := time.Now()
+		if free := b.free(); free.After(now) {
+			b.arm(free.Sub(now))
+			return
+		}
+		queue := &b.urgent
+		if len(*queue) == 0 {
+			queue = &b.patient
+		}
+		close((*queue)[0])
+		*queue = (*queue)[1:]
+		b.sent[b.oldest] = now
+		b.oldest = (b.oldest + 1) % len(b.sent)
+	}
+}
+
+// free is when the next call may go.
+func (b *budget) free() time.Time {
+	free := b.sent[b.oldest]
+	if !free.IsZero() {
+		free = free.Add(window)
+	}
+	if b.paused.After(free) {
+		return b.paused
+	}
+	return free
+}
+
+func (b *budget) arm(d time.Duration) {
+	if b.armed {
+		return
+	}
+	b.armed = true
+	time.AfterFunc(d, b.wake)
+}
+
+func (b *budget) wake() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.armed = false
+	b.letGo()
+}

@@ -1,0 +1,156 @@
+package referralfactory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestNoMinuteSeesMoreCallsThanTheBudget(t *testing.T) {
+	const perMinute, callers, each = 300, 6, 500
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(perMinute)
+		var mu sync.Mutex
+		var sent []time.Time
+		var all sync.WaitGroup
+		for caller := range callers {
+			all.Go(func() {
+				for call := range each {
+					if err := b.wait(t.Context(), caller%2 == 0); err != nil {
+						t.Error(err)
+					}
+					mu.Lock()
+					sent = append(sent, time.Now())
+					mu.Unlock()
+					time.Sleep(time.Duration((call*caller)%7) * 10 * time.Millisecond) // the service answers
+				}
+			})
+		}
+		all.Wait()
+
+		slices.SortFunc(sent, time.Time.Compare)
+		for i := perMinute; i < len(sent); i++ {
+			if apart := sent[i].Sub(sent[i-perMinute]); apart <= time.Minute {
+				t.Fatalf("calls %d to %d went within %v, want more than a minute", i-perMinute, i, apart)
+			}
+		}
+		// The first burst costs no time.
+		took := sent[len(sent)-1].Sub(sent[0])
+		if rate := float64(len(sent)-perMinute) / took.Minutes(); rate < 0.95*perMinute {
+			t.Errorf("%d calls took %v: %.0f a minute, want at least 95%% of %d", len(sent), took, rate, perMinute)
+		}
+	})
+}
+
+func TestUrgentCallsGoFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(1)
+		if err := b.wait(t.Context(), false); err != nil { // spends it
+			t.Fatal(err)
+		}
+		var mu sync.Mutex
+		var got []string
+		var all sync.WaitGroup
+		for _, name := range []string{"sweep 1", "sweep 2", "deliver 1", "deliver 2"} {
+			all.Go(func() {
+				if err := b.wait(t.Context(), name > "d" && name < "e"); err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				got = append(got, name)
+				mu.Unlock()
+			})
+			synctest.Wait()
+		}
+		all.Wait()
+		want := []string{"deliver 1", "deliver 2", "sweep 1", "sweep 2"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("order (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestGivingUpTheWaitGivesUpTheTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(1)
+		start := time.Now()
+		if err := b.wait(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		if err := b.wait(ctx, true); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want the context's error", err)
+		}
+		if err := b.wait(t.Context(), false); err != nil || time.Since(start) != window {
+			t.Errorf("the next went after %v (%v), want %v", time.Since(start), err, window)
+		}
+	})
+}
+
+func TestRepeatsSpendTheBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &service{answer: func(int, *http.Request) (*http.Response, error) { return reply(500, ""), nil }}
+		c := newClient(t, s)
+		c.budget = newBudget(2)
+		if _, _, err := c.User(t.Context(), 7); kind(err) != "unavailable" || len(s.at) != 3 {
+			t.Fatalf("got %v after %d calls, want three", err, len(s.at))
+		}
+		if apart := s.at[2].Sub(s.at[0]); apart < window {
+			t.Errorf("the third call went %v after the first, want %v or more with a budget of 2", apart, window)
+		}
+	})
+}
+
+func TestACallTooManyStopsEverybody(t *testing.T) {
+	for retryAfter, want := range map[string]time.Duration{
+		"":      5 * time.Second,
+		"20":    20 * time.Second,
+		"86400": window, // the service blocks addresses for days; we go on asking now and then
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &service{answer: func(call int, _ *http.Request) (*http.Response, error) {
+				if call == 1 {
+					return reply(429, "", "Retry-After", retryAfter), nil
+				}
+				return reply(200, ""), nil
+			}}
+			c := newClient(t, s)
+			c.Qualify(t.Context(), 7, nil)
+			if _, _, err := c.Urgent().Qualify(t.Context(), 8, nil); err != nil {
+				t.Error(err)
+			}
+			if apart := s.at[1].Sub(s.at[0]); apart != want {
+				t.Errorf("Retry-After %q: the next call went %v later, want %v", retryAfter, apart, want)
+			}
+		})
+	}
+}
+
+func TestTheBudgetIsSharedWithUrgent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &service{answer: func(int, *http.Request) (*http.Response, error) { return reply(200, ""), nil }}
+		c := newClient(t, s)
+		c.budget = newBudget(3)
+		for i := range 4 {
+			client := c
+			if i%2 == 0 {
+				client = c.Urgent()
+			}
+			if _, err := client.Unqualify(t.Context(), int64(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := fmt.Sprint(s.at[2].Sub(s.at[0]), " ", s.at[3].Sub(s.at[0])); got != "0s 1m1s" {
+			t.Errorf("third and fourth call after %s, want 0s 1m1s", got)
+		}
+	})
+}

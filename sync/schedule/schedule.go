@@ -1,0 +1,131 @@
+// Package schedule decides when jobs run and how they stop. It knows nothing
+// of what they do.
+//
+// A [Job] runs at the times of its [Spec], with a little jitter so that many
+// installations do not call at the same second; at the start, if it asks for
+// it; and when somebody asks for it with [Runner.Kick]. It never runs twice at
+// once: while it runs, both its schedule and a kick pass it by. [Runner.Run]
+// returns when its context is done and the last job has returned.
+package schedule
+
+import (
+	"context"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/robfig/cron/v3"
+	"github.com/rs/zerolog"
+)
+
+// maxJitter caps the tenth of a gap that a scheduled run may come late.
+const maxJitter = 5 * time.Second
+
+// Job is something to do again and again.
+type Job struct {
+	Name    string
+	Spec    Spec
+	Run     func(context.Context) // returns soon after its context is done
+	AtStart bool                  // also run at once
+}
+
+// Runner runs jobs. Make one with New.
+type Runner struct {
+	jobs map[string]*worker
+	log  zerolog.Logger
+}
+
+// New takes jobs with distinct names. Nothing runs before Run.
+func New(log zerolog.Logger, jobs ...Job) *Runner {
+	r := &Runner{jobs: make(map[string]*worker), log: log}
+	for _, job := range jobs {
+		r.jobs[job.Name] = &worker{Job: job, turn: make(chan struct{}), log: log.With().Str("job", job.Name).Logger()}
+	}
+	return r
+}
+
+// Run runs the jobs until ctx is done, and then waits for those in progress,
+// which see ctx. Call it once.
+func (r *Runner) Run(ctx context.Context) {
+	c := cron.New(cron.WithLocation(time.UTC))
+	var working sync.WaitGroup
+	for _, w := range r.jobs {
+		working.Go(func() { w.work(ctx) })
+		c.Schedule(w.Spec.times, cron.FuncJob(func() { w.due(ctx) }))
+	}
+	c.Start()
+	<-ctx.Done()
+	<-c.Stop().Done()
+	working.Wait()
+}
+
+// Kick runs a job now, without waiting for its end. It reports false if the
+// job is running already, is unknown, or the Runner is not running.
+func (r *Runner) Kick(name string) bool {
+	w := r.jobs[name]
+	return w != nil && w.offer()
+}
+
+// worker is a job with the one goroutine that ever runs it. It takes a turn
+// from the channel only when it is idle: that is what keeps a job from running
+// twice at once.
+type worker struct {
+	Job
+	turn chan struct{}
+	log  zerolog.Logger
+}
+
+func (w *worker) work(ctx context.Context) {
+	if w.AtStart {
+		w.run(ctx)
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.turn:
+			w.run(ctx)
+		}
+	}
+}
+
+// run survives a panic: one bad pass must not end all later ones.
+func (w *worker) run(ctx context.Context) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			w.log.Error().Interface("panic", cause).Bytes("stack", debug.Stack()).
+				Msg("job panicked; it runs again when it is due")
+		}
+	}()
+	w.Job.Run(ctx)
+}
+
+// due is called by cron, on a goroutine of its own.
+func (w *worker) due(ctx context.Context) {
+	now := time.Now()
+	late := time.NewTimer(jitter(w.Spec.Next(now).Sub(now)))
+	defer late.Stop()
+	select {
+	case <-ctx.Done():
+		return
+	case <-late.C:
+	}
+	if !w.offer() {
+		w.log.Info().Msg("job skipped: it is still running")
+	}
+}
+
+func (w *worker) offer() bool {
+	select {
+	case w.turn <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+// jitter is up to a tenth of the gap to the next run, and at most maxJitter.
+func jitter(gap time.Duration) time.Duration {
+	return rand.N(min(gap/10, maxJitter) + 1)
+}

@@ -1,0 +1,206 @@
+package schedule
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+func spec(t *testing.T, text string) Spec {
+	t.Helper()
+	s, err := Parse(text, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// diary notes when a job began, since the test began.
+type diary struct {
+	mu    sync.Mutex
+	start time.Time
+	runs  []time.Duration
+}
+
+func newDiary() *diary { return &diary{start: time.Now()} }
+
+func (d *diary) note() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.runs = append(d.runs, time.Since(d.start))
+}
+
+func (d *diary) want(t *testing.T, situation string, runs int) {
+	t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.runs) != runs {
+		t.Errorf("%s: ran at %v, want %d runs", situation, d.runs, runs)
+	}
+}
+
+// running starts the jobs and gives what stops them; stop returns when Run has.
+func running(t *testing.T, log zerolog.Logger, jobs ...Job) (r *Runner, stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	r = New(log, jobs...)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.Run(ctx)
+	}()
+	synctest.Wait()
+	return r, func() { cancel(); <-done }
+}
+
+func TestAJobRunsAtStartAndThenWhenDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		eager, calm := newDiary(), newDiary()
+		_, stop := running(t, zerolog.Nop(),
+			Job{Name: "eager", Spec: spec(t, "@every 1m"), AtStart: true, Run: func(context.Context) { eager.note() }},
+			Job{Name: "calm", Spec: spec(t, "@every 1m"), Run: func(context.Context) { calm.note() }})
+		eager.want(t, "at start", 1)
+		calm.want(t, "at start", 0)
+		time.Sleep(10*time.Minute + maxJitter)
+		eager.want(t, "after ten minutes", 11)
+		calm.want(t, "after ten minutes", 10)
+		stop()
+		time.Sleep(time.Hour)
+		eager.want(t, "an hour after the stop", 11)
+	})
+}
+
+func TestJitterIsATenthOfTheGapAndAtMostFiveSeconds(t *testing.T) {
+	for text, most := range map[string]time.Duration{"@every 10s": time.Second, "@every 10m": maxJitter, "*/20 * * * *": maxJitter} {
+		synctest.Test(t, func(t *testing.T) {
+			s := spec(t, text)
+			var late []time.Duration
+			due := s.Next(time.Now())
+			gap := s.Next(due).Sub(due)
+			_, stop := running(t, zerolog.Nop(), Job{Name: "job", Spec: s, Run: func(context.Context) {
+				late = append(late, time.Since(due))
+				due = s.Next(due)
+			}})
+			time.Sleep(100*gap + gap/2) // past the jitter of the hundredth
+			stop()
+			if len(late) != 100 {
+				t.Fatalf("%s: got %d runs in a hundred gaps, want 100", text, len(late))
+			}
+			differ := false
+			for _, d := range late {
+				differ = differ || d != late[0]
+				if d < 0 || d > most {
+					t.Errorf("%s: a run came %v late, want 0 to %v", text, d, most)
+				}
+			}
+			if !differ {
+				t.Errorf("%s: every run came %v late, want them to differ", text, late[0])
+			}
+		})
+	}
+}
+
+func TestAJobThatIsStillRunningIsSkipped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var logged bytes.Buffer
+		slow, other := newDiary(), newDiary()
+		r, stop := running(t, zerolog.New(zerolog.SyncWriter(&logged)),
+			Job{Name: "slow", Spec: spec(t, "@every 1m"), AtStart: true, Run: func(context.Context) {
+				slow.note()
+				time.Sleep(210 * time.Second)
+			}},
+			Job{Name: "other", Spec: spec(t, "@every 1m"), Run: func(context.Context) { other.note() }})
+		time.Sleep(200 * time.Second)
+		if r.Kick("slow") {
+			t.Error("kicked while running: got true, want false")
+		}
+		slow.want(t, "while the first run takes its time", 1)
+		other.want(t, "beside it", 3)
+		time.Sleep(60 * time.Second)
+		slow.want(t, "after the first run", 2)
+		stop()
+		if got := strings.Count(logged.String(), `"job":"slow","message":"job skipped`); got != 3 {
+			t.Errorf("logged %s; want three skips of slow", logged.String())
+		}
+	})
+}
+
+func TestAPanicDoesNotEndTheJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var logged bytes.Buffer
+		d := newDiary()
+		_, stop := running(t, zerolog.New(zerolog.SyncWriter(&logged)), Job{Name: "job", Spec: spec(t, "@every 1m"), AtStart: true, Run: func(context.Context) {
+			d.note()
+			panic("nil map")
+		}})
+		time.Sleep(3*time.Minute + maxJitter)
+		stop()
+		d.want(t, "after three minutes", 4)
+		for _, want := range []string{`"job":"job"`, `"panic":"nil map"`, "schedule_test.go", "level\":\"error"} {
+			if !strings.Contains(logged.String(), want) {
+				t.Errorf("logged %s; want %s in it", logged.String(), want)
+			}
+		}
+	})
+}
+
+func TestTheStopWaitsForTheRunningJobWhichSeesIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		finished := false
+		_, stop := running(t, zerolog.Nop(), Job{Name: "job", Spec: spec(t, "@every 1m"), AtStart: true, Run: func(ctx context.Context) {
+			<-ctx.Done()
+			time.Sleep(20 * time.Second) // commits what it holds
+			finished = true
+		}})
+		start := time.Now()
+		stop()
+		if took := time.Since(start); !finished || took != 20*time.Second {
+			t.Errorf("stopped after %v, finished %v; want 20s, true", took, finished)
+		}
+	})
+}
+
+func TestAStopDuringTheJitterStartsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDiary()
+		_, stop := running(t, zerolog.Nop(), Job{Name: "job", Spec: spec(t, "@every 1h"), Run: func(context.Context) { d.note() }})
+		time.Sleep(time.Hour + time.Nanosecond)
+		synctest.Wait()
+		before := len(d.runs) // 1 if there happened to be no jitter
+		stop()
+		if took := time.Since(d.start); took > time.Hour+time.Nanosecond {
+			t.Errorf("the stop took until %v", took)
+		}
+		d.want(t, "after the stop", before)
+	})
+}
+
+func TestAKickRunsTheJobNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDiary()
+		job := Job{Name: "job", Spec: spec(t, "@daily"), Run: func(context.Context) { d.note() }}
+		if New(zerolog.Nop(), job).Kick("job") {
+			t.Error("kicked before Run: got true, want false")
+		}
+		r, stop := running(t, zerolog.Nop(), job)
+		if !r.Kick("job") {
+			t.Error("kicked while idle: got false, want true")
+		}
+		synctest.Wait()
+		d.want(t, "after the kick", 1)
+		if r.Kick("nobody") {
+			t.Error("kicked an unknown job: got true, want false")
+		}
+		stop()
+		if r.Kick("job") {
+			t.Error("kicked after the stop: got true, want false")
+		}
+		d.want(t, "after the stop", 1)
+	})
+}
