@@ -1,0 +1,249 @@
+package config
+
+import (
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"qualifyd/sync/schedule"
+)
+
+// checker goes through loaded values, notes every problem, and completes what
+// the file left to be worked out: absolute paths, zones, secrets.
+type checker struct {
+	*document
+	folder   string // of the config file
+	warnings []Warning
+}
+
+func (c *checker) warn(key, format string, args ...any) {
+	c.warnings = append(c.warnings, Warning{Key: key, Line: c.line(key), Text: fmt.Sprintf(format, args...)})
+}
+
+func (c *checker) config(config *Config) {
+	c.salesforce(&config.Salesforce)
+	c.auth(&config.Salesforce)
+	c.referralFactory(&config.ReferralFactory)
+	c.poll(config.Poll)
+	config.Store.Path = c.absolute(config.Store.Path)
+	c.listen("console.listen", config.Console.Listen, true)
+	c.listen("metrics.listen", config.Metrics.Listen, false)
+	choice(c, "log.level", config.Log.Level, "debug", "info", "warn", "error")
+	choice(c, "log.format", config.Log.Format, "auto", "json", "console")
+	c.campaignList(config)
+}
+
+var apiVersion = regexp.MustCompile(`^(4[1-9]|[5-9][0-9])\.0$`)
+
+func (c *checker) salesforce(s *Salesforce) {
+	if c.present("salesforce.login_url", s.LoginURL, "the org's My Domain, like https://acme.my.salesforce.com") {
+		s.LoginURL = strings.TrimSuffix(s.LoginURL, "/")
+		c.loginURL(s.LoginURL, s.Auth.Flow)
+	}
+	if !apiVersion.MatchString(s.APIVersion) {
+		c.problem("salesforce.api_version", "%q is not an API version; write one from 41.0 to 99.0, like 67.0", s.APIVersion)
+	}
+	c.caFile("salesforce.ca_file", &s.CAFile)
+}
+
+func (c *checker) loginURL(text string, flow Flow) {
+	const key = "salesforce.login_url"
+	address := c.webAddress(key, text)
+	if address == nil {
+		return
+	}
+	host := strings.ToLower(address.Hostname())
+	switch {
+	case address.Path != "":
+		c.problem(key, "%q has a path; write only https and the host", text)
+	case strings.HasSuffix(host, ".lightning.force.com"):
+		c.problem(key, "%s is the address of the Lightning pages; want the org's My Domain, like https://acme.my.salesforce.com", host)
+	case flow == FlowClientCredentials && (host == "login.salesforce.com" || host == "test.salesforce.com"):
+		// Salesforce answers "invalid_grant: request not supported on this domain".
+		c.problem(key, "%s does not serve client_credentials; use your My Domain, like https://acme.my.salesforce.com", host)
+	}
+}
+
+// auth checks that the flow has what it needs and nothing that it ignores.
+func (c *checker) auth(s *Salesforce) {
+	const at = "salesforce.auth."
+	auth := &s.Auth
+	if !choice(c, at+"flow", auth.Flow, FlowClientCredentials, FlowJWT, FlowWeb) {
+		return
+	}
+	c.present(at+"client_id", auth.ClientID, "the consumer key of the Salesforce app")
+	without := "with flow: " + string(auth.Flow)
+	if auth.Flow != FlowJWT {
+		c.noEffect(without, at+"username", at+"private_key_file", at+"audience")
+		blamed := c.secret(secretPlace{
+			key: at + "client_secret", credential: "salesforce-client-secret",
+			value: &auth.ClientSecret, file: &auth.ClientSecretFile,
+			optional: auth.Flow == FlowWeb, // PKCE stands in for it
+		})
+		c.oneLine(blamed, auth.ClientSecret)
+		return
+	}
+	c.noEffect(without, at+"client_secret", at+"client_secret_file")
+	c.present(at+"username", auth.Username, "the integration user's name, like integration@example.com")
+	if auth.Audience != "" {
+		c.webAddress(at+"audience", auth.Audience)
+	}
+	c.privateKey(auth)
+}
+
+func (c *checker) privateKey(auth *Auth) {
+	blamed := c.secret(secretPlace{
+		key: "salesforce.auth.private_key", credential: "salesforce-private-key",
+		value: &auth.PrivateKey, file: &auth.PrivateKeyFile,
+	})
+	if auth.PrivateKey.Reveal() == "" {
+		return
+	}
+	if wrong := rsaKeyProblem(auth.PrivateKey.Reveal()); wrong != "" {
+		c.problem(blamed, "%s %s", auth.PrivateKey.From(), wrong)
+	}
+}
+
+func (c *checker) referralFactory(r *ReferralFactory) {
+	r.BaseURL = strings.TrimSuffix(r.BaseURL, "/")
+	c.webAddress("referral_factory.base_url", r.BaseURL)
+	blamed := c.secret(secretPlace{
+		key: "referral_factory.api_key", credential: "referral-factory-api-key",
+		value: &r.APIKey, file: &r.APIKeyFile,
+	})
+	c.oneLine(blamed, r.APIKey)
+	c.caFile("referral_factory.ca_file", &r.CAFile)
+	if r.CallsPerMinute < 1 || r.CallsPerMinute > 600 {
+		c.problem("referral_factory.calls_per_minute", "%d is out of range; write 1 to 600", r.CallsPerMinute)
+	}
+	location, err := time.LoadLocation(r.Timezone)
+	if err != nil || r.Timezone == "Local" { // "Local" would mean another zone on the next machine
+		c.problem("referral_factory.timezone", "%q is not a time zone; write an IANA name, like UTC or Europe/Berlin", r.Timezone)
+		location = time.UTC
+	}
+	r.Location = location
+}
+
+func (c *checker) poll(p Poll) {
+	c.schedule("poll.schedule", p.Schedule)
+	c.schedule("poll.sweep", p.Sweep)
+	c.schedule("poll.reconcile", p.Reconcile)
+	switch {
+	case p.Overlap < 15*time.Minute: // Salesforce commits some rows about 10 minutes after their stamp
+		c.problem("poll.overlap", "%s is too short: rows can appear that late; write 15m or more", shortDuration(p.Overlap))
+	case p.Overlap > 24*time.Hour:
+		c.problem("poll.overlap", "%s is too long: every pass reads all of it again; write 24h or less", shortDuration(p.Overlap))
+	}
+}
+
+func (c *checker) schedule(key, text string) {
+	if _, err := schedule.Parse(text, LeastGap); err != nil {
+		c.problem(key, "%v", err)
+	}
+}
+
+// listen checks an address to listen on; "" is off.
+func (c *checker) listen(key, address string, loopbackOnly bool) {
+	if address == "" {
+		return
+	}
+	host, port, err := net.SplitHostPort(address)
+	if _, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil {
+		c.problem(key, "%q is not an address with a port; write one like 127.0.0.1:8321", address)
+		return
+	}
+	if loopbackOnly && !isLoopback(host) {
+		c.problem(key, "%q is open to other machines, and the page shows names; write a loopback address, like 127.0.0.1:%s", address, port)
+	}
+}
+
+// webAddress parses an https URL (http for loopback only); nil after noting a problem.
+// What cannot be parsed is not repeated: it may hold a password.
+func (c *checker) webAddress(key, text string) *url.URL {
+	address, err := url.Parse(text)
+	switch {
+	case err != nil || address.Hostname() == "":
+		c.problem(key, "is not a web address; write one like https://host.example.com")
+	case address.User != nil:
+		c.problem(key, "holds a user name or password; they do not belong here")
+	case address.RawQuery != "" || address.Fragment != "":
+		c.problem(key, "has something after ? or #; leave it out")
+	case address.Scheme == "https", address.Scheme == "http" && isLoopback(address.Hostname()):
+		return address
+	default:
+		c.problem(key, "%q does not start with https; http is for loopback only", text)
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}
+
+// caFile checks that a named file holds certificates, and makes its path absolute.
+func (c *checker) caFile(key string, path *string) {
+	if *path == "" {
+		return
+	}
+	*path = c.absolute(*path)
+	text, err := os.ReadFile(*path)
+	if err != nil {
+		c.problem(key, "reading %s: %v", *path, withoutPath(err))
+	} else if !x509.NewCertPool().AppendCertsFromPEM(text) {
+		c.problem(key, "%s holds no certificate in PEM", *path)
+	}
+}
+
+func (c *checker) absolute(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(c.folder, path)
+}
+
+// present complains about a required key that is missing.
+func (c *checker) present(key, value, want string) bool {
+	if value == "" {
+		c.problem(key, "is missing; write %s", want)
+	}
+	return value != ""
+}
+
+// noEffect complains about each of keys that is set: somebody expects it to do something.
+func (c *checker) noEffect(why string, keys ...string) {
+	for _, key := range keys {
+		if c.has(key) {
+			c.problem(key, "has no effect %s; remove it", why)
+		}
+	}
+}
+
+// choice checks that got is one of choices.
+func choice[T ~string](c *checker, key string, got T, choices ...T) bool {
+	if slices.Contains(choices, got) {
+		return true
+	}
+	names := make([]string, len(choices))
+	for i, name := range choices {
+		names[i] = string(name)
+	}
+	all := strings.Join(names, ", ")
+	near := nearest(string(got), names)
+	switch {
+	case got == "":
+		c.problem(key, "is missing; write one of %s", all)
+	case near != "":
+		c.problem(key, "%q is not one of %s; did you mean %s?", string(got), all, near)
+	default:
+		c.problem(key, "%q is not one of %s", string(got), all)
+	}
+	return false
+}

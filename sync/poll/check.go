@@ -1,0 +1,35 @@
+package poll
+
+import (
+	"context"
+	"fmt"
+
+	"qualifyd/rules"
+)
+
+// CheckRules asks Salesforce whether it has what the campaigns name, and returns their rules as a pass would see them: parked where a field
+// or value is missing. It needs no store and writes nowhere.
+func CheckRules(ctx context.Context, o Options) ([]rules.Rule, error) {
+	t := &pass{Poller: New(o), described: map[rules.Object]described{}, rules: map[int64]rules.Rule{}}
+	if _, err := t.Salesforce.Identity(ctx); err != nil {
+		return nil, fmt.Errorf("log in to Salesforce: %w", err)
+	}
+	for _, object := range t.objects() {
+		d, _, err := t.Salesforce.Describe(ctx, string(object))
+		if err != nil {
+			return nil, fmt.Errorf("describe %s: %w", object, err)
+		}
+		t.described[object] = described{Describe: d}
+	}
+	var out []rules.Rule
+	for _, c := range t.Campaigns {
+		rule := t.resolve(c)
+		if rule.Parked == "" && c.CodeField != "" && t.codeField(c, c.Object) == "" {
+			rule.Parked = rules.FieldUnreadable
+			rule.ParkedWhy = fmt.Sprintf("%s has no field %s that the Salesforce user may read%s", c.Object, c.CodeField,
+				didYouMean(rules.Near(names(t.described[c.Object]), c.CodeField)))
+		}
+		out = append(out, rule)
+	}
+	return out, nil
+}

@@ -1,0 +1,131 @@
+package poll
+
+import (
+	"slices"
+	"time"
+
+	"qualifyd/rules"
+	"qualifyd/sync/salesforce"
+)
+
+// Columns that every object has, whatever the field-level security, and that describe need not be asked about.
+var systemColumns = []string{"Id", "IsDeleted", "CreatedDate", "LastModifiedDate", "SystemModstamp"}
+
+// Columns that an object's own rules need, where they are readable.
+var ownColumns = map[rules.Object][]string{
+	rules.Lead:        {"Email", "MasterRecordId", rules.IsConverted, "ConvertedDate", "ConvertedContactId", "ConvertedOpportunityId"},
+	rules.Contact:     {"Email", "MasterRecordId"},
+	rules.Opportunity: {rules.StageName},
+}
+
+// watched are the fields of an object whose values are compared.
+func (t *pass) watched(object rules.Object) []string {
+	var fields []string
+	if object == rules.Lead {
+		fields = append(fields, rules.IsConverted)
+	}
+	for _, rule := range t.rules {
+		if on, field := rule.WatchedField(); on == object && field != "" {
+			fields = append(fields, rule.Target.Field)
+		}
+	}
+	slices.Sort(fields)
+	return slices.Compact(fields)
+}
+
+// codeFields are the fields of an object that carry referral codes.
+func (t *pass) codeFields(object rules.Object) []string {
+	var fields []string
+	for _, c := range t.Campaigns {
+		if f, ok := t.described[object].Field(c.CodeField); ok && c.CodeField != "" {
+			fields = append(fields, f.Name)
+		}
+	}
+	slices.Sort(fields)
+	return slices.Compact(fields)
+}
+
+// codeField is the field of an object that carries a campaign's codes; "" where it has none.
+func (t *pass) codeField(c rules.Campaign, object rules.Object) string {
+	if f, ok := t.described[object].Field(c.CodeField); ok && c.CodeField != "" {
+		return f.Name
+	}
+	return ""
+}
+
+// wanted are the columns of an object that the campaigns need, readable or not.
+func (t *pass) wanted(object rules.Object) []string {
+	wanted := slices.Clone(ownColumns[object])
+	for _, c := range t.Campaigns {
+		if on, field := c.WatchedField(); on == object && field != "" {
+			wanted = append(wanted, field)
+		}
+		if c.CodeField != "" {
+			wanted = append(wanted, c.CodeField)
+		}
+	}
+	return wanted
+}
+
+// columns are what is selected of an object: the system's columns and of the wanted ones those that can be read.
+func (t *pass) columns(object rules.Object) []string {
+	columns := slices.Clone(systemColumns)
+	for _, name := range t.wanted(object) {
+		if f, ok := t.described[object].Field(name); ok && !slices.Contains(columns, f.Name) {
+			columns = append(columns, f.Name)
+		}
+	}
+	return columns
+}
+
+// schema is the types of an object's watched fields.
+func (t *pass) schema(object rules.Object) rules.Schema {
+	s := rules.Schema{Types: map[string]rules.Type{}, Formulas: map[string]bool{}}
+	for _, name := range t.watched(object) {
+		f, _ := t.described[object].Field(name)
+		s.Types[name], s.Formulas[name] = rules.Type(f.Type), f.Calculated
+	}
+	return s
+}
+
+// seen is a row as the rules want it, with what links it to referrals.
+type seen struct {
+	rules.Record
+	email string            // folded
+	codes map[string]string // code field -> code, for the fields that the row has
+	// hidden is set when the row has no Email column.
+	emailHidden bool
+}
+
+// record reads a row. since is how new what the row shows is at least.
+func (t *pass) record(object rules.Object, row salesforce.Row, since time.Time) seen {
+	s := seen{Record: rules.Record{
+		Object: object, ID: rules.ID18(row["Id"]), SeenAt: since,
+		Created: instant(row["CreatedDate"]), Modified: instant(row["LastModifiedDate"]), Modstamp: instant(row["SystemModstamp"]),
+		Deleted: row["IsDeleted"] == "true", MasterID: rules.ID18(row["MasterRecordId"]),
+		ConvertedOn: row["ConvertedDate"], ContactID: rules.ID18(row["ConvertedContactId"]), OpportunityID: rules.ID18(row["ConvertedOpportunityId"]),
+		Fields: map[string]string{},
+	}, codes: map[string]string{}}
+	for _, name := range t.watched(object) {
+		if text, ok := row[name]; ok {
+			s.Fields[name] = text
+		}
+	}
+	for _, name := range t.codeFields(object) {
+		if code, ok := row[name]; ok {
+			s.codes[name] = code
+		}
+	}
+	email, ok := row["Email"]
+	s.email, s.emailHidden = rules.FoldEmail(email), !ok
+	return s
+}
+
+// instant reads a stamp; the zero time where there is none, or none that can be read.
+func instant(text string) time.Time {
+	t, err := rules.ParseTime(text)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}

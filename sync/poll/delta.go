@@ -1,0 +1,332 @@
+package poll
+
+import (
+	"context"
+	"time"
+
+	"qualifyd/rules"
+	"qualifyd/store"
+	"qualifyd/sync/salesforce"
+)
+
+// history is what is particular about an object's history object.
+type history struct {
+	of     rules.Object
+	parent string // the column that names the record
+	cols   []string
+}
+
+// The history objects. LeadHistory and ContactHistory hold the fields that an admin tracks; OpportunityHistory is always written.
+var histories = map[string]history{
+	"LeadHistory":        {rules.Lead, "LeadId", []string{"Field", "OldValue", "NewValue"}},
+	"ContactHistory":     {rules.Contact, "ContactId", []string{"Field", "OldValue", "NewValue"}},
+	"OpportunityHistory": {rules.Opportunity, "OpportunityId", []string{rules.StageName}},
+}
+
+func historyOf(object rules.Object) string { return string(object) + "History" }
+
+// queries are the names of the queries that the configured rules need: histories before the records they explain, and what can block a
+// referral before what can qualify it.
+func (t *pass) queries() []string {
+	needed := map[string]bool{}
+	for _, c := range t.Campaigns {
+		for _, name := range t.queriesOf(c) {
+			needed[name] = true
+		}
+	}
+	var names []string
+	for _, name := range []string{"LeadHistory", "ContactHistory", "OpportunityHistory", "Opportunity", "Contact", "Lead"} {
+		if needed[name] && !t.described[rules.Object(name)].Gone {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// queriesOf are the queries that a campaign's referrals depend on.
+func (t *pass) queriesOf(c rules.Campaign) []string {
+	if c.Method == rules.None {
+		return nil
+	}
+	names := []string{string(c.Object), historyOf(c.Object)}
+	if c.NeedsConversion() {
+		names = append(names, "Opportunity")
+	}
+	if c.Method == rules.LeadConvertsToStage {
+		names = append(names, "OpportunityHistory")
+	}
+	for _, object := range []rules.Object{rules.Lead, rules.Contact} {
+		if object != c.Object && t.codeField(c, object) != "" {
+			names = append(names, string(object))
+		}
+	}
+	return names
+}
+
+// historyFields are the values of Field that matter in an object's history.
+func (t *pass) historyFields(object rules.Object) []string {
+	var fields []string
+	for _, field := range t.watched(object) {
+		if field != rules.IsConverted {
+			fields = append(fields, field)
+		}
+	}
+	if object == rules.Lead && t.anyCampaign(rules.Campaign.NeedsConversion) {
+		fields = append(fields, rules.LeadConverted)
+	}
+	return fields
+}
+
+// delta is one query for what changed.
+type delta struct {
+	name  string
+	stamp string // the column the watermark is about
+	from  time.Time
+	mark  store.Watermark
+	bound time.Time // how far the watermark may move once the answer is read to its end
+	left  bool      // the answer was left alone for its length
+}
+
+// plan sets up the delta queries. A query that is made for the first time starts now: what was there before is looked up referral by
+// referral, never scanned.
+func (t *pass) plan(context.Context) error {
+	now := t.now
+	if now.IsZero() {
+		now, _ = t.Salesforce.Now()
+	}
+	t.deltas = nil
+	return t.update(func(tx *store.Tx) error {
+		for _, name := range t.queries() {
+			if gone, err := t.historyGone(tx, name, now); gone || err != nil {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+			mark, err := tx.Watermark(name)
+			if err != nil {
+				return err
+			}
+			if mark.At.IsZero() {
+				mark.At = now
+				if err := tx.SetWatermark(name, mark); err != nil {
+					return err
+				}
+			}
+			d := &delta{name: name, stamp: "SystemModstamp", mark: mark, from: mark.At.Add(-t.Overlap)}
+			if _, ok := histories[name]; ok {
+				d.stamp = "CreatedDate" // a history row's SystemModstamp moves when it is superseded
+			}
+			t.deltas = append(t.deltas, d)
+		}
+		return nil
+	})
+}
+
+// historyGone tells whether the org was found, within the last day, to have no such history object.
+func (t *pass) historyGone(tx *store.Tx, name string, now time.Time) (bool, error) {
+	if _, ok := histories[name]; !ok {
+		return false, nil
+	}
+	var d described
+	found, err := tx.Describe(name, &d)
+	return found && d.Gone && now.Sub(d.At) < describeFor, err
+}
+
+// noteGone remembers that the org has no such history object; it is tried again after a day.
+func (t *pass) noteGone(name string) error {
+	t.gone[name] = true
+	t.Log.Warn().Str("object", name).Msg("Salesforce shows no such history to this user; a value held for less than the poll interval can be missed")
+	return t.update(func(tx *store.Tx) error { return tx.PutDescribe(name, described{At: t.now, Gone: true}) })
+}
+
+// poll asks what changed since the watermarks, and reads the records under formula rules (whose values move no stamp) in the same call.
+func (t *pass) poll(ctx context.Context) error {
+	if err := t.demandFormulas(); err != nil {
+		return err
+	}
+	var questions []question
+	for _, d := range t.deltas {
+		questions = append(questions, t.deltaQuestion(d))
+	}
+	reads, err := t.startReads()
+	if err != nil {
+		return err
+	}
+	for _, r := range reads {
+		questions = append(questions, r.questions...)
+	}
+	if err := t.ask(ctx, questions); err != nil {
+		return err
+	}
+	return t.finishReads(reads)
+}
+
+func (t *pass) deltaQuestion(d *delta) question {
+	object := rules.Object(d.name)
+	if h, ok := histories[d.name]; ok {
+		object = h.of
+	}
+	return question{
+		name: d.name, object: object,
+		soql: func() salesforce.Soql { return t.deltaSoql(d) },
+		page: func(tx *store.Tx, rows []salesforce.Row, a salesforce.Answer, last bool) error {
+			return t.deltaPage(tx, d, rows, a, last)
+		},
+		tooLong: func(rows int, a salesforce.Answer) bool { return t.tooLong(d, object, rows, a) },
+		gone:    func() error { return t.deltaGone(d.name) },
+	}
+}
+
+func (t *pass) deltaGone(name string) error {
+	if _, ok := histories[name]; ok {
+		return t.noteGone(name)
+	}
+	return t.update(func(tx *store.Tx) error {
+		d := t.described[rules.Object(name)]
+		d.Gone, d.At = true, t.now
+		t.described[rules.Object(name)] = d
+		return tx.PutDescribe(name, d)
+	})
+}
+
+func (t *pass) deltaSoql(d *delta) salesforce.Soql {
+	since := salesforce.AtLeast(d.stamp, d.from)
+	if d.mark.Resuming() {
+		since = salesforce.KeysetAfter(d.stamp, d.mark.ResumeStamp, d.mark.ResumeID)
+	}
+	if h, ok := histories[d.name]; ok {
+		return t.historySoql(h, d.name, since)
+	}
+	return salesforce.Select(t.columns(rules.Object(d.name))...).From(d.name).Where(since).OrderBy(d.stamp, "Id")
+}
+
+// historySoql asks for history rows. Values of a history row cannot be filtered on, and only the fields that matter are asked for.
+func (t *pass) historySoql(h history, name string, which salesforce.Condition) salesforce.Soql {
+	q := salesforce.Select(append([]string{"Id", h.parent, "CreatedDate"}, h.cols...)...).From(name).Where(which)
+	if h.of != rules.Opportunity {
+		q = q.Where(salesforce.In("Field", t.historyFields(h.of)))
+	}
+	return q.OrderBy("CreatedDate", "Id")
+}
+
+// deltaPage takes one page of what changed, and moves the watermark when it is the last. In a longer answer the position is kept page by
+// page; it is that of the last row not newer than the bound, for a later page shows values of its own time.
+func (t *pass) deltaPage(tx *store.Tx, d *delta, rows []salesforce.Row, a salesforce.Answer, last bool) error {
+	if d.bound.IsZero() {
+		d.bound = a.Bound
+		if d.mark.Resuming() {
+			d.bound = d.mark.Bound
+		}
+	}
+	for _, row := range rows {
+		if err := t.takeRow(tx, d, row, a); err != nil {
+			return err
+		}
+		at := instant(row[d.stamp])
+		if !at.IsZero() && !at.After(d.bound) && !at.Before(d.mark.ResumeStamp) {
+			d.mark.ResumeStamp, d.mark.ResumeID = at, row["Id"]
+		}
+	}
+	d.mark.Bound = d.bound
+	if last {
+		d.mark = store.Watermark{At: later(d.mark.At, d.bound)}
+	}
+	return tx.SetWatermark(d.name, d.mark)
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+func (t *pass) takeRow(tx *store.Tx, d *delta, row salesforce.Row, a salesforce.Answer) error {
+	h, isHistory := histories[d.name]
+	switch {
+	case !isHistory:
+		return t.see(tx, t.record(rules.Object(d.name), row, a.Since), nil)
+	case h.of == rules.Opportunity:
+		return t.seeStageRow(tx, row)
+	}
+	return t.seeHistoryRow(tx, h, row)
+}
+
+// seeStageRow has an Opportunity read with its whole history when a row of it is new: a row means something only beside its predecessor.
+func (t *pass) seeStageRow(tx *store.Tx, row salesforce.Row) error {
+	id := rules.ID18(row["OpportunityId"])
+	if len(tx.ReferralsByRecord(id)) == 0 {
+		return nil
+	}
+	s, _, err := tx.Snapshot(id)
+	if err != nil || s.HasStage(row["Id"]) {
+		return err
+	}
+	return tx.Read(id, rules.Opportunity, nil)
+}
+
+func (t *pass) seeHistoryRow(tx *store.Tx, h history, row salesforce.Row) error {
+	id := rules.ID18(row[h.parent])
+	if len(tx.ReferralsByRecord(id)) == 0 {
+		return nil
+	}
+	s, found, err := tx.Snapshot(id)
+	if err != nil || !found || !s.AddHistory(historyRow(row)) {
+		return err
+	}
+	if err := tx.PutSnapshot(id, s); err != nil {
+		return err
+	}
+	return t.markLinked(tx, id)
+}
+
+func historyRow(row salesforce.Row) rules.HistoryRow {
+	return rules.HistoryRow{ID: row["Id"], Field: row["Field"], Old: row["OldValue"], New: row["NewValue"], At: instant(row["CreatedDate"])}
+}
+
+// markLinked has the pending referrals that link a record judged.
+func (t *pass) markLinked(tx *store.Tx, recordID string) error {
+	for _, id := range tx.ReferralsByRecord(recordID) {
+		if err := tx.Judge(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// longAnswer is the number of rows (five pages) up to which an answer is always read to its end.
+const longAnswer = 10_000
+
+// tooLong tells whether an answer is so long that reading the pending referrals' records by Id, and looking for their codes and e-mails,
+// costs fewer calls. A mass update would otherwise be read again by every pass inside the overlap.
+func (t *pass) tooLong(d *delta, object rules.Object, rows int, a salesforce.Answer) bool {
+	if d.left || rows <= longAnswer || d.mark.Resuming() {
+		return d.left
+	}
+	if t.pending < 0 {
+		t.pending = t.countPending()
+	}
+	const rowsACall, readsACall = 2000, 500 // a read by Id asks for the record and its history
+	if rows/rowsACall <= 2*t.pending/readsACall+queriesACall {
+		return false
+	}
+	d.left, d.bound = true, a.Bound
+	return true
+}
+
+func (t *pass) countPending() int {
+	n := 0
+	err := t.view(func(tx *store.Tx) error {
+		return tx.Referrals(func(r rules.Referral) error {
+			if r.Standing == rules.Pending {
+				n++
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return 1 << 30 // unknown: read the answer
+	}
+	return n
+}

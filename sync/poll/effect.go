@@ -1,0 +1,166 @@
+package poll
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"qualifyd/rules"
+	"qualifyd/store"
+)
+
+// takeEffect works out, now that the service's time is known, from when each campaign's rule counts, and has the records read that were last
+// seen before that: their present values are the rule's baseline.
+func (t *pass) takeEffect(context.Context) error {
+	if t.first.IsZero() {
+		return nil
+	}
+	for _, c := range t.Campaigns {
+		if err := t.takeEffectOf(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *pass) takeEffectOf(c rules.Campaign) error {
+	var known store.Campaign
+	err := t.update(func(tx *store.Tx) (err error) {
+		if known, err = tx.Campaign(c.ID); err != nil {
+			return err
+		}
+		before := known
+		if known.Fingerprint != "" && known.Fingerprint != c.Fingerprint() {
+			t.Log.Info().Int64("campaign", c.ID).Msg("the campaign's rule changed; it counts for changes from now on")
+		}
+		known = effectOf(known, c, t.first)
+		if known.Fingerprint == before.Fingerprint && known.Effective.Equal(before.Effective) && known.EffectiveFrom.Equal(before.EffectiveFrom) {
+			return nil
+		}
+		return errors.Join(tx.PutCampaign(known), t.markPending(tx, c.ID))
+	})
+	if err != nil {
+		return err
+	}
+	rule := t.rules[c.ID]
+	rule.Effective = known.Effective
+	t.rules[c.ID] = rule
+	baseline := known.Effective
+	if baseline.IsZero() {
+		baseline = t.first // should this pass be the first whole one, it will be the campaign's beginning
+	}
+	if baseline.After(t.now) || known.RereadFor.Equal(baseline) {
+		return nil
+	}
+	return t.demand(func(r rules.Referral, _ rules.Link, s rules.Snapshot) bool {
+		return r.CampaignID == c.ID && seenBefore(s, baseline)
+	}, true)
+}
+
+// effectOf is what is to be remembered of a campaign in view of its config. now is the time of the pass's first answer.
+//
+//	the config's                     effective from
+//	campaign is new                  effective_from, or else (later) the first whole pass
+//	rule changed, effective_from not  now
+//	rule and effective_from changed  effective_from
+//	effective_from changed           effective_from
+//	effective_from went away         the first whole pass that knew the campaign, or when its rule last changed
+func effectOf(known store.Campaign, c rules.Campaign, now time.Time) store.Campaign {
+	fresh := known.Fingerprint == ""
+	ruleChanged := !fresh && known.Fingerprint != c.Fingerprint()
+	fromChanged := fresh || !known.EffectiveFrom.Equal(c.EffectiveFrom)
+	switch {
+	case fromChanged && !c.EffectiveFrom.IsZero():
+		known.Effective = c.EffectiveFrom
+	case ruleChanged && !known.Effective.IsZero():
+		known.Effective = now
+	case fromChanged && !fresh:
+		known.Effective = later(known.FirstWhole, known.RuleSince)
+		if known.FirstWhole.IsZero() {
+			known.Effective = time.Time{}
+		}
+	}
+	if ruleChanged {
+		known.RuleSince = now
+	}
+	known.Fingerprint, known.EffectiveFrom = c.Fingerprint(), c.EffectiveFrom
+	return known
+}
+
+// settle notes for which campaigns the pass read Salesforce to the end, moves the watermarks of answers that were left alone, and notes that
+// the reconciliation is done.
+func (t *pass) settle(context.Context) error {
+	if t.first.IsZero() {
+		return nil
+	}
+	return t.update(func(tx *store.Tx) error {
+		for _, c := range t.Campaigns {
+			if !t.whole(c) {
+				continue
+			}
+			if err := t.settleCampaign(tx, c); err != nil {
+				return err
+			}
+		}
+		lookups := t.failed[lookupName]
+		for _, d := range t.deltas {
+			if d.left && !lookups && !t.failed[readName(objectOf(d.name))] {
+				if err := tx.SetWatermark(d.name, store.Watermark{At: later(d.mark.At, d.bound)}); err != nil {
+					return err
+				}
+			}
+		}
+		if t.reconciling && len(t.failed) == 0 {
+			return tx.SetWatermark(reconcileMark, store.Watermark{At: t.now})
+		}
+		return nil
+	})
+}
+
+func (t *pass) settleCampaign(tx *store.Tx, c rules.Campaign) error {
+	known, err := tx.Campaign(c.ID)
+	if err != nil {
+		return err
+	}
+	before := known
+	if known.FirstWhole.IsZero() {
+		known.FirstWhole = t.first
+	}
+	if known.Effective.IsZero() {
+		known.Effective = t.first
+		if err := t.markPending(tx, c.ID); err != nil {
+			return err
+		}
+	}
+	if !known.Effective.After(t.now) {
+		known.RereadFor = known.Effective
+	}
+	rule := t.rules[c.ID]
+	rule.Effective = known.Effective
+	t.rules[c.ID] = rule
+	if known.FirstWhole.Equal(before.FirstWhole) && known.Effective.Equal(before.Effective) && known.RereadFor.Equal(before.RereadFor) {
+		return nil
+	}
+	return tx.PutCampaign(known)
+}
+
+// whole tells whether everything that a campaign depends on was read in this pass.
+func (t *pass) whole(c rules.Campaign) bool {
+	if t.unjoined[c.ID] || t.failed[lookupName] {
+		return false
+	}
+	for _, name := range t.queriesOf(c) {
+		if _, known := t.described[objectOf(name)]; !known || t.failed[name] || t.failed[readName(objectOf(name))] {
+			return false
+		}
+	}
+	return true
+}
+
+// objectOf is the object that a query is about: its own, or that of the history.
+func objectOf(query string) rules.Object {
+	if h, ok := histories[query]; ok {
+		return h.of
+	}
+	return rules.Object(query)
+}

@@ -1,0 +1,168 @@
+package poll
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"qualifyd/rules"
+	"qualifyd/store"
+)
+
+// joinNew looks up the referrals that are new, or whose e-mail or code changed, and does what their campaign's policies say.
+func (t *pass) joinNew(ctx context.Context) error {
+	waiting, err := t.toJoin()
+	if err != nil {
+		return err
+	}
+	for len(waiting) > 0 {
+		some := waiting[:min(lookupsAtOnce, len(waiting))]
+		waiting = waiting[len(some):]
+		found, err := t.lookup(ctx, some, true)
+		if err != nil {
+			return err
+		}
+		if t.failed[lookupName] {
+			// What was not found may merely not have been read: nobody is joined on half an answer.
+			for _, r := range append(some, waiting...) {
+				t.unjoined[r.CampaignID] = true
+			}
+			return nil
+		}
+		if err := t.join(ctx, some, found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// toJoin are the pending referrals to look up. While a campaign has not been swept whole, nobody knows who was there from the start: its
+// referrals wait.
+func (t *pass) toJoin() ([]rules.Referral, error) {
+	var waiting []rules.Referral
+	return waiting, t.update(func(tx *store.Tx) error {
+		for _, id := range tx.ToJoin() {
+			r, found, err := tx.Referral(id)
+			if err != nil {
+				return err
+			}
+			c, ours := t.campaign(r.CampaignID)
+			known, err := tx.Campaign(c.ID)
+			switch {
+			case err != nil:
+				return err
+			case !found || r.Standing != rules.Pending:
+				if err := tx.Joined(id); err != nil {
+					return err
+				}
+			case !ours:
+			case known.FirstSweep == 0:
+				t.unjoined[c.ID] = true
+			default:
+				waiting = append(waiting, r)
+			}
+		}
+		return nil
+	})
+}
+
+// arrival is what is left to do, outside the transaction, for a referral that joins.
+type arrival struct {
+	referral rules.Referral
+	campaign rules.Campaign
+	mark     *rules.Candidate
+}
+
+func (t *pass) join(ctx context.Context, referrals []rules.Referral, found map[string]seen) error {
+	var writes []arrival
+	err := t.update(func(tx *store.Tx) error {
+		for _, r := range referrals {
+			a, write, err := t.arrive(tx, r.ID, found)
+			if err != nil {
+				return err
+			}
+			if write {
+				writes = append(writes, a)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, a := range writes {
+		if err := t.write(ctx, a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// arrive links or blocks one referral, and tells whether a record is to be created or marked for it.
+func (t *pass) arrive(tx *store.Tx, id int64, found map[string]seen) (a arrival, write bool, err error) {
+	r, _, err := tx.Referral(id)
+	if err != nil {
+		return a, false, err
+	}
+	c, _ := t.campaign(r.CampaignID)
+	known, err := tx.Campaign(c.ID)
+	if err != nil {
+		return a, false, err
+	}
+	candidates := t.candidates(tx, r, c, found)
+	intent, begun, err := tx.Intent(id)
+	if err != nil {
+		return a, false, err
+	}
+	if begun && intent.RecordID == "" {
+		if made := madeByUs(intent, candidates); made != nil {
+			return a, false, t.settleCreated(tx, r, c, intent, made.ID, time.Time{})
+		}
+		if t.now.Sub(intent.At) < settleAfter {
+			t.problems = append(t.problems, fmt.Errorf("referral %d: %w", id, ErrOpen))
+			return a, false, nil
+		}
+	}
+	mayWrite := !r.Settled && (r.FirstSweep > known.FirstSweep || r.JoinAsked)
+	todo := c.Join(r, candidates, mayWrite)
+	if len(todo.Blockers) > 0 {
+		return a, false, errors.Join(t.block(tx, r, todo.Blockers...), tx.DropIntent(id), tx.Joined(id))
+	}
+	for _, record := range todo.Link {
+		if err := t.see(tx, found[record.ID], nil); err != nil {
+			return a, false, err
+		}
+	}
+	if todo.Create || todo.Mark != nil {
+		return arrival{r, c, todo.Mark}, true, nil
+	}
+	return a, false, t.arrived(tx, id, mayWrite)
+}
+
+// arrived takes a referral off the list of those to join. settled is set when nothing is ever to be created or marked for it.
+func (t *pass) arrived(tx *store.Tx, id int64, settled bool) error {
+	r, _, err := tx.Referral(id)
+	if err != nil {
+		return err
+	}
+	if settled && (!r.Settled || r.Refused != "") {
+		r.Settled, r.Refused = true, ""
+		err = tx.PutReferral(r)
+	}
+	return errors.Join(err, tx.Joined(id), tx.Judge(id))
+}
+
+// settleAfter is how long after a create request with a lost answer its record may still appear; only then is it asked for again.
+const settleAfter = 2 * time.Minute
+
+// madeByUs finds the record that a create request of ours made, though its answer was lost: it carries the referral's code, or has its e-mail
+// and is not older than the request.
+func madeByUs(intent store.Intent, candidates []rules.Candidate) *rules.Candidate {
+	for i, c := range candidates {
+		if c.Object == intent.Object && !c.Deleted && !c.Created.Before(intent.Since) && (c.CodeMatches || c.EmailMatches && !c.OthersCode) {
+			return &candidates[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,206 @@
+package poll
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+
+	"qualifyd/rules"
+	"qualifyd/store"
+)
+
+// settleLinks works out, campaign by campaign, which referral a record belongs to now, and links, unlinks or blocks accordingly.
+func (t *pass) settleLinks(tx *store.Tx, s seen, look *sight) error {
+	claimants, err := t.claimants(tx, s, look)
+	if err != nil || len(claimants) == 0 {
+		return err
+	}
+	snapshot, _, err := tx.Snapshot(s.ID)
+	if err != nil {
+		return err
+	}
+	neverSeen := snapshot.Values == nil
+	for _, ofCampaign := range byCampaign(claimants) {
+		var claims []rules.Claim
+		for _, c := range ofCampaign {
+			claims = append(claims, c.claim)
+		}
+		owner, disputed := rules.Owner(claims)
+		for _, c := range ofCampaign {
+			ambiguous := slices.Contains(disputed, c.claim.Referral)
+			if c.claim.Referral == owner || ambiguous {
+				err = t.link(tx, s, c, ambiguous, neverSeen, look)
+			} else {
+				err = t.unlink(tx, s, c)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// claimant is a referral with its claim to a record.
+type claimant struct {
+	rules.Referral
+	campaign rules.Campaign
+	claim    rules.Claim
+	kinds    rules.Kinds // what the link would rest on
+}
+
+func byCampaign(claimants []claimant) [][]claimant {
+	slices.SortFunc(claimants, func(a, b claimant) int {
+		return cmp.Or(cmp.Compare(a.CampaignID, b.CampaignID), cmp.Compare(a.ID, b.ID))
+	})
+	var groups [][]claimant
+	for i, c := range claimants {
+		if i == 0 || c.CampaignID != claimants[i-1].CampaignID {
+			groups = append(groups, nil)
+		}
+		groups[len(groups)-1] = append(groups[len(groups)-1], c)
+	}
+	return groups
+}
+
+// claimants are the referrals that have a link to the record, are to get one, or whose code or e-mail it carries.
+func (t *pass) claimants(tx *store.Tx, s seen, look *sight) ([]claimant, error) {
+	ids := tx.ReferralsByRecord(s.ID)
+	for id := range look.claims {
+		ids = append(ids, id)
+	}
+	for _, code := range s.codes {
+		if id := tx.ReferralByCode(code); id != 0 {
+			ids = append(ids, id)
+		}
+	}
+	ids = append(ids, tx.ReferralsByEmail(s.email)...)
+	slices.Sort(ids)
+	var out []claimant
+	for _, id := range slices.Compact(ids) {
+		r, found, err := tx.Referral(id)
+		if err != nil {
+			return nil, err
+		}
+		c, ok := t.campaign(r.CampaignID)
+		if !found || !ok {
+			continue
+		}
+		if one := t.claimant(tx, r, c, s, look.claims[id]); len(one.kinds) > 0 {
+			out = append(out, one)
+		}
+	}
+	return out, nil
+}
+
+// claimant works out what one referral's claim to a record rests on. A code or e-mail column that the row does not have says nothing: a link by
+// it stands.
+func (t *pass) claimant(tx *store.Tx, r rules.Referral, c rules.Campaign, s seen, asked rules.Kinds) claimant {
+	link, _ := r.LinkTo(s.ID)
+	code, known := s.codes[t.codeField(c, s.Object)]
+	claim := rules.Claim{
+		Referral: r.ID,
+		Kinds:    link.Kinds,
+		Code:     known && code != "" && code == r.Code || !known && link.Kinds.Has(rules.ByCode),
+	}
+	claim.Email = t.hasEmail(r, c, s, link) && !t.othersCode(tx, r, code)
+	for _, kind := range asked {
+		claim.Kinds = claim.Kinds.With(kind)
+	}
+	kinds := claim.Kinds.Without(rules.ByCode, rules.ByEmail)
+	if claim.Code {
+		kinds = kinds.With(rules.ByCode)
+	}
+	if claim.Email {
+		kinds = kinds.With(rules.ByEmail)
+	}
+	if len(kinds) == 0 {
+		kinds = claim.Kinds // only a former code or e-mail is left; it stands until another referral's claim
+	}
+	return claimant{r, c, claim, kinds}
+}
+
+func (t *pass) hasEmail(r rules.Referral, c rules.Campaign, s seen, link rules.Link) bool {
+	if c.Object != s.Object {
+		return false
+	}
+	if s.emailHidden {
+		return link.Kinds.Has(rules.ByEmail)
+	}
+	return s.email != "" && s.email == rules.FoldEmail(r.Email)
+}
+
+// othersCode tells whether a code is that of another referral of the same campaign.
+func (t *pass) othersCode(tx *store.Tx, r rules.Referral, code string) bool {
+	other := tx.ReferralByCode(code)
+	if other == 0 || other == r.ID {
+		return false
+	}
+	o, found, err := tx.Referral(other)
+	return err == nil && found && o.CampaignID == r.CampaignID
+}
+
+// link makes the record the claimant's, if the duplicate policy admits it. A record seen for the first time is weighed even when the link is
+// there already.
+func (t *pass) link(tx *store.Tx, s seen, c claimant, ambiguous, neverSeen bool, look *sight) error {
+	r := c.Referral
+	old, linked := r.LinkTo(s.ID)
+	if !linked || neverSeen {
+		switch c.campaign.Admit(r, s.Record, c.kinds, t.madeByConversion(tx, r, s)) {
+		case rules.Blocks:
+			return t.block(tx, r, rules.Blocker{Object: s.Object, ID: s.ID, Created: s.Created})
+		case rules.Ignored:
+			return t.unlink(tx, s, c)
+		}
+	}
+	if linked && old.Ambiguous == ambiguous && slices.Equal(old.Kinds, c.kinds) {
+		return nil
+	}
+	r.Unlink(s.ID)
+	r.SetLink(rules.Link{Object: s.Object, RecordID: s.ID, Kinds: c.kinds, Ambiguous: ambiguous})
+	if !linked && !look.byID {
+		if err := tx.Read(s.ID, s.Object, nil); err != nil {
+			return err
+		}
+	}
+	return errors.Join(tx.PutReferral(r), tx.Judge(r.ID))
+}
+
+// madeByConversion tells whether a Contact was made by the conversion of one of the referral's Leads.
+func (t *pass) madeByConversion(tx *store.Tx, r rules.Referral, s seen) bool {
+	if s.Object != rules.Contact {
+		return false
+	}
+	for _, l := range r.Links {
+		lead, found, err := tx.Snapshot(l.RecordID)
+		if err == nil && found && lead.ContactID == s.ID && rules.MadeByConversion(lead.ConvertedOn, s.Created) {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *pass) unlink(tx *store.Tx, s seen, c claimant) error {
+	r := c.Referral
+	if !r.Unlink(s.ID) {
+		return nil
+	}
+	return errors.Join(tx.PutReferral(r), tx.Judge(r.ID))
+}
+
+// block notes that a record existed before the referral, which under do_nothing keeps it from qualifying.
+func (t *pass) block(tx *store.Tx, r rules.Referral, blockers ...rules.Blocker) error {
+	if r.Standing != rules.Pending {
+		return nil
+	}
+	for _, b := range blockers {
+		if !slices.ContainsFunc(r.Blockers, func(known rules.Blocker) bool { return known.ID == b.ID }) {
+			r.Blockers = append(r.Blockers, b)
+		}
+	}
+	r.Settled = true
+	err := tx.Append(store.Entry{
+		At: t.now, Act: store.ActBlocked, Campaign: r.CampaignID, Referral: r.ID, Reason: rules.ExistingRecord, Record: r.Blockers[0].ID,
+	})
+	return errors.Join(err, tx.PutReferral(r), tx.Judge(r.ID))
+}

@@ -1,0 +1,140 @@
+package poll
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"qualifyd/rules"
+	"qualifyd/store"
+	"qualifyd/sync/salesforce"
+)
+
+// lookupName is the name under which failed look-ups are noted.
+const lookupName = "look-up by code and e-mail"
+
+// lookup finds the records that carry the referrals' codes or have their e-mails. everywhere looks for e-mails on Leads and Contacts both,
+// as the duplicate policies want it; otherwise only on the campaign's object.
+func (t *pass) lookup(ctx context.Context, referrals []rules.Referral, everywhere bool) (map[string]seen, error) {
+	found := map[string]seen{}
+	var questions []question
+	for _, w := range t.wantedValues(referrals, everywhere) {
+		for _, some := range chunks(w.values, func(values []string) salesforce.Soql { return t.lookupSoql(w, values) }) {
+			questions = append(questions, question{
+				name: lookupName, object: w.object,
+				soql: func() salesforce.Soql { return t.lookupSoql(w, some) },
+				page: func(_ *store.Tx, rows []salesforce.Row, a salesforce.Answer, _ bool) error {
+					for _, row := range rows {
+						s := t.record(w.object, row, a.Since)
+						found[s.ID] = s
+					}
+					return nil
+				},
+			})
+		}
+	}
+	return found, t.ask(ctx, questions)
+}
+
+// wantedIn are values wanted in one field of an object.
+type wantedIn struct {
+	object rules.Object
+	field  string
+	values []string
+}
+
+func (t *pass) lookupSoql(w wantedIn, values []string) salesforce.Soql {
+	return salesforce.Select(t.columns(w.object)...).From(string(w.object)).Where(salesforce.In(w.field, values))
+}
+
+func (t *pass) wantedValues(referrals []rules.Referral, everywhere bool) []wantedIn {
+	type place struct {
+		object rules.Object
+		field  string
+	}
+	values := map[place]map[string]bool{}
+	want := func(object rules.Object, field string, texts ...string) {
+		f, readable := t.described[object].Field(field)
+		if !readable || t.unreadable(object) {
+			return
+		}
+		for _, text := range texts {
+			if text == "" || !quotable(text) {
+				continue
+			}
+			at := place{object, f.Name}
+			if values[at] == nil {
+				values[at] = map[string]bool{}
+			}
+			values[at][text] = true
+		}
+	}
+	for _, r := range referrals {
+		c, _ := t.campaign(r.CampaignID)
+		for _, object := range []rules.Object{rules.Lead, rules.Contact} {
+			if everywhere || object == c.Object {
+				want(object, "Email", strings.TrimSpace(r.Email), rules.FoldEmail(r.Email))
+			}
+		}
+		for _, object := range t.objects() {
+			if field := t.codeField(c, object); field != "" {
+				want(object, field, r.Code)
+			}
+		}
+	}
+	var out []wantedIn
+	for at, set := range values {
+		out = append(out, wantedIn{at.object, at.field, slices.Sorted(maps.Keys(set))})
+	}
+	slices.SortFunc(out, func(a, b wantedIn) int {
+		return strings.Compare(string(a.object)+a.field, string(b.object)+b.field)
+	})
+	return out
+}
+
+// quotable tells whether a value can stand in a query at all. No record can hold one that cannot.
+func quotable(text string) bool {
+	_, err := salesforce.Select("Id").From("Lead").Where(salesforce.Equal("Id", text)).Build()
+	return err == nil
+}
+
+// chunks splits values so that each chunk's query is short enough to be sent.
+func chunks(values []string, soql func([]string) salesforce.Soql) [][]string {
+	var out [][]string
+	for len(values) > 0 {
+		n := min(len(values), idsAQuery)
+		for n > 1 && !salesforce.Fits(soql(values[:n])) {
+			n /= 2
+		}
+		out = append(out, values[:n])
+		values = values[n:]
+	}
+	return out
+}
+
+// candidates are those of the records found that have to do with a referral.
+func (t *pass) candidates(tx *store.Tx, r rules.Referral, c rules.Campaign, found map[string]seen) []rules.Candidate {
+	var out []rules.Candidate
+	for _, id := range slices.Sorted(maps.Keys(found)) {
+		s := found[id]
+		code := s.codes[t.codeField(c, s.Object)]
+		one := rules.Candidate{
+			Record:       s.Record,
+			CodeMatches:  code != "" && code == r.Code,
+			EmailMatches: s.email != "" && s.email == rules.FoldEmail(r.Email),
+			OthersCode:   t.othersCode(tx, r, code),
+		}
+		if one.CodeMatches || one.EmailMatches {
+			out = append(out, one)
+		}
+	}
+	for i, contact := range out {
+		for _, lead := range out {
+			if contact.Object == rules.Contact && lead.ContactID == contact.ID && rules.MadeByConversion(lead.ConvertedOn, contact.Created) {
+				out[i].MadeByConversion = true
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,192 @@
+package poll
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"qualifyd/rules"
+	"qualifyd/store"
+)
+
+// Order is an operator's act on referrals: who ordered it, why, and when by this machine's clock.
+type Order struct {
+	Who, Why string
+	At       time.Time
+}
+
+func (o Order) entry(r rules.Referral, act store.Act) store.Entry {
+	return store.Entry{At: o.At, Act: act, Campaign: r.CampaignID, Referral: r.ID, Who: o.Who, Note: o.Why}
+}
+
+// Find finds the referrals that a person means: by id, code, record Id or e-mail, in that order. "id:" and "code:" say which.
+func Find(tx *store.Tx, text string) ([]rules.Referral, error) {
+	var ids []int64
+	number, isNumber := strings.CutPrefix(text, "id:")
+	code, isCode := strings.CutPrefix(text, "code:")
+	byID := func(s string) bool {
+		id, err := strconv.ParseInt(s, 10, 64)
+		if err == nil {
+			ids = []int64{id}
+		}
+		return err == nil
+	}
+	switch {
+	case isNumber:
+		byID(number)
+	case isCode:
+		ids = []int64{tx.ReferralByCode(code)}
+	default:
+		if byID(text) {
+			if r, found, err := tx.Referral(ids[0]); err != nil || found {
+				return []rules.Referral{r}, err
+			}
+		}
+		ids = []int64{tx.ReferralByCode(text)}
+		if ids[0] == 0 {
+			ids = tx.ReferralsByRecord(rules.ID18(text))
+		}
+		if len(ids) == 0 {
+			ids = tx.ReferralsByEmail(text)
+		}
+	}
+	var out []rules.Referral
+	for _, id := range ids {
+		r, found, err := tx.Referral(id)
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}
+
+// FindOne finds the one referral that a person means.
+func FindOne(tx *store.Tx, text string) (rules.Referral, error) {
+	found, err := Find(tx, text)
+	switch {
+	case err != nil:
+		return rules.Referral{}, err
+	case len(found) == 0:
+		return rules.Referral{}, fmt.Errorf("no referral of a configured campaign has the id, code, record or e-mail %q", text)
+	case len(found) > 1:
+		var ids []string
+		for _, r := range found {
+			ids = append(ids, fmt.Sprintf("id:%d (campaign %d)", r.ID, r.CampaignID))
+		}
+		return rules.Referral{}, fmt.Errorf("%q means several referrals; say which: %s", text, strings.Join(ids, ", "))
+	}
+	return found[0], nil
+}
+
+// Resume lets a referral that a person set back to pending be judged again.
+func Resume(tx *store.Tx, r rules.Referral, o Order) error {
+	if r.Standing != rules.Overridden {
+		return fmt.Errorf("referral %d is %s, not overridden: there is nothing to resume", r.ID, r.Standing)
+	}
+	r.Standing, r.Verdict = rules.Pending, rules.Verdict{}
+	return errors.Join(tx.PutReferral(r), tx.Join(r.ID), tx.Judge(r.ID), tx.Append(o.entry(r, store.ActResumed)))
+}
+
+// Release lets the qualifications go that a campaign's brake holds, and starts its window anew. It returns how many there were.
+func Release(tx *store.Tx, campaign int64, o Order) (int, error) {
+	held, err := tx.Held()
+	if err != nil {
+		return 0, err
+	}
+	released := 0
+	for _, id := range held[rules.HeldByBrake] {
+		r, _, err := tx.Referral(id)
+		if err != nil {
+			return released, err
+		}
+		if r.CampaignID != campaign || r.Standing != rules.Pending {
+			continue
+		}
+		r.Standing = rules.Owed
+		r.Verdict.Outcome, r.Verdict.Reason = rules.Qualified, rules.QualifiedByRule
+		err = errors.Join(
+			tx.PutReferral(r), tx.Unhold(id), tx.Append(o.entry(r, store.ActReleased)),
+			tx.Owe(store.Debt{Referral: id, Campaign: campaign, Since: r.Verdict.At}))
+		if err != nil {
+			return released, err
+		}
+		released++
+	}
+	c, err := tx.Campaign(campaign)
+	if err != nil {
+		return released, err
+	}
+	c.Brake = nil
+	return released, tx.PutCampaign(c)
+}
+
+// prefixes of record Ids tell the object.
+var prefixes = map[string]rules.Object{"00Q": rules.Lead, "003": rules.Contact, "006": rules.Opportunity}
+
+// Pin makes a record a referral's, whatever else speaks for or against it. It lifts a block. The next pass reads the record.
+func Pin(tx *store.Tx, r rules.Referral, recordID string, o Order) error {
+	id := rules.ID18(recordID)
+	if len(id) != 18 || prefixes[id[:3]] == "" {
+		return fmt.Errorf("%q is not the Id of a Lead (00Q...), Contact (003...) or Opportunity (006...)", recordID)
+	}
+	if r.Standing != rules.Pending {
+		return fmt.Errorf("referral %d is %s; only a pending one is judged by its records", r.ID, r.Standing)
+	}
+	for _, other := range tx.ReferralsByRecord(id) {
+		if err := unpin(tx, other, r, id); err != nil {
+			return err
+		}
+	}
+	r.Blockers = nil
+	entry := o.entry(r, store.ActPinned)
+	entry.Record = id
+	return errors.Join(
+		tx.PutReferral(r), tx.Judge(r.ID), tx.Append(entry),
+		tx.Read(id, prefixes[id[:3]], map[int64]rules.Kinds{r.ID: {rules.Pinned}}))
+}
+
+// unpin takes an earlier pin of the record from another referral of the campaign.
+func unpin(tx *store.Tx, id int64, r rules.Referral, recordID string) error {
+	other, _, err := tx.Referral(id)
+	if err != nil || other.ID == r.ID || other.CampaignID != r.CampaignID {
+		return err
+	}
+	i := slices.IndexFunc(other.Links, func(l rules.Link) bool { return l.RecordID == recordID })
+	other.Links[i].Kinds = other.Links[i].Kinds.Without(rules.Pinned)
+	if len(other.Links[i].Kinds) == 0 {
+		other.Unlink(recordID)
+	}
+	return errors.Join(tx.PutReferral(other), tx.Judge(id))
+}
+
+// Rejudge has a pending referral joined and judged anew by what holds now: a block or a refusal of Salesforce's is forgotten, and comes back
+// only if its cause is there still.
+func Rejudge(tx *store.Tx, r rules.Referral, o Order) error {
+	if r.Standing != rules.Pending {
+		return fmt.Errorf("referral %d is %s; only a pending one can be judged again", r.ID, r.Standing)
+	}
+	if len(r.Blockers) > 0 || r.Refused != "" {
+		r.Settled = false
+	}
+	r.Blockers, r.Refused, r.Verdict = nil, "", rules.Verdict{}
+	errs := []error{tx.Unhold(r.ID), tx.PutReferral(r), tx.Join(r.ID), tx.Judge(r.ID), tx.Append(o.entry(r, store.ActRejudged))}
+	for _, l := range r.Links {
+		errs = append(errs, tx.Read(l.RecordID, l.Object, nil))
+	}
+	return errors.Join(errs...)
+}
+
+// AskJoin has a referral that was there from the start joined like one that comes later: created or marked as its campaign says.
+func AskJoin(tx *store.Tx, r rules.Referral, o Order) error {
+	if r.Standing != rules.Pending {
+		return fmt.Errorf("referral %d is %s; nothing is created for it", r.ID, r.Standing)
+	}
+	r.JoinAsked = true
+	return errors.Join(tx.PutReferral(r), tx.Join(r.ID), tx.Append(o.entry(r, store.ActJoinAsked)))
+}

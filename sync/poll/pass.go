@@ -1,0 +1,137 @@
+package poll
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"qualifyd/rules"
+	"qualifyd/store"
+	"qualifyd/sync/salesforce"
+)
+
+// pass is one run of Poller.Pass and what it has found out so far.
+type pass struct {
+	*Poller
+	userID      string // Salesforce user that we are
+	owner       store.Owner
+	described   map[rules.Object]described
+	rules       map[int64]rules.Rule // by campaign id
+	first       time.Time            // Date of the pass's first answer
+	now         time.Time            // Date of its newest
+	deltas      []*delta
+	failed      map[string]bool   // queries that were not read to their end, by name
+	gone        map[string]bool   // history objects that the org does not have
+	pending     int               // number of pending referrals, -1 while it is not counted
+	reconciling bool              // the daily look at every pending referral is due
+	unjoined    map[int64]bool    // campaigns whose new referrals could not be looked up
+	reading     map[string]demand // records to be read by Id besides those marked in the store
+	problems    []error
+}
+
+// demand is a record to be read by Id in this pass.
+type demand struct {
+	object rules.Object
+	force  bool // note the observation even when nothing changed
+}
+
+// Pass runs one pass: join, poll, read, judge. It goes on past what fails, and returns all of it joined; what did not fail is committed.
+func (p *Poller) Pass(ctx context.Context) error {
+	t := &pass{Poller: p, failed: map[string]bool{}, gone: map[string]bool{}, pending: -1, unjoined: map[int64]bool{}, reading: map[string]demand{}}
+	err := t.run(ctx)
+	return errors.Join(append(t.problems, err, t.countCalls())...)
+}
+
+// run is the pass, step by step. Only what makes every later step pointless ends it early.
+func (t *pass) run(ctx context.Context) error {
+	if err := t.open(ctx); err != nil {
+		return err
+	}
+	steps := []func(context.Context) error{
+		t.readRules, t.joinNew, t.plan, t.poll, t.refreshRules, t.takeEffect, t.reconcile, t.readRecords, t.settle, t.judge,
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// problem takes note of a failure that the pass can go on from. It returns what it cannot go on from: the store's failures, refused
+// credentials, limits, and the caller's wish to stop.
+func (t *pass) problem(ctx context.Context, err error) error {
+	switch kind := salesforce.KindOf(err); {
+	case err == nil:
+		return nil
+	case errors.Is(err, ErrStore), ctx.Err() != nil, kind == salesforce.Refused, kind == salesforce.Limit, kind == salesforce.Gone:
+		return err
+	}
+	t.problems = append(t.problems, err)
+	return nil
+}
+
+// heard takes note of an answer's time.
+func (t *pass) heard(a salesforce.Answer) {
+	if a.Date.IsZero() {
+		return
+	}
+	if t.first.IsZero() {
+		t.first = a.Date
+	}
+	if a.Date.After(t.now) {
+		t.now = a.Date
+	}
+}
+
+// open makes sure that the org is the store's own, and that there is a call left to spend.
+func (t *pass) open(ctx context.Context) error {
+	who, err := t.Salesforce.Identity(ctx)
+	if err != nil {
+		return fmt.Errorf("log in to Salesforce: %w", err)
+	}
+	t.userID = who.UserID
+	if err := t.view(func(tx *store.Tx) (err error) { t.owner, err = tx.Owner(); return err }); err != nil {
+		return err
+	}
+	if err := t.budget(); err != nil {
+		return err
+	}
+	if who.OrgID == "" || t.owner.OrgID == "" {
+		return t.readOrganization(ctx)
+	}
+	return t.checkOrg(who.OrgID)
+}
+
+func (t *pass) checkOrg(id string) error {
+	if t.owner.OrgID != "" && t.owner.OrgID != id {
+		return fmt.Errorf("%w: it is %s's, and these credentials lead to %s; use that org's credentials, or another store.path",
+			ErrOtherOrg, t.owner.OrgID, id)
+	}
+	return nil
+}
+
+// readOrganization asks the org who it is. Live or sandbox cannot be told from its URL.
+func (t *pass) readOrganization(ctx context.Context) error {
+	org, answer, err := t.Salesforce.Organization(ctx)
+	if err != nil {
+		return fmt.Errorf("read the organization: %w", err)
+	}
+	t.heard(answer)
+	if err := t.checkOrg(org.ID); err != nil {
+		return err
+	}
+	return t.update(func(tx *store.Tx) error {
+		owner, err := tx.Owner()
+		if err != nil {
+			return err
+		}
+		owner.OrgID, owner.Sandbox = org.ID, org.Sandbox
+		t.owner = owner
+		return tx.SetOwner(owner)
+	})
+}
+
+// sandboxed tells whether verdicts stay here because the org is a sandbox.
+func (t *pass) sandboxed() bool { return t.owner.Sandbox && !t.SendFromSandbox }

@@ -1,0 +1,91 @@
+package poll
+
+import (
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"qualifyd/rules"
+	"qualifyd/store"
+	"qualifyd/sync/referralfactory"
+	"qualifyd/sync/salesforce"
+)
+
+var (
+	// ErrOtherOrg is returned when the credentials lead to another Salesforce org than the store belongs to.
+	ErrOtherOrg = errors.New("the store belongs to another Salesforce org")
+	// ErrOtherAccount is returned when the API key leads to another Referral Factory account than the store belongs to.
+	ErrOtherAccount = errors.New("the store belongs to another Referral Factory account")
+	// ErrBudget is returned when the share of the org's daily API requests is used up.
+	ErrBudget = errors.New("salesforce.daily_calls is used up")
+	// ErrOpen is returned when the outcome of a write to Salesforce is not known yet; the next pass looks.
+	ErrOpen = errors.New("the outcome of a write to Salesforce is not known yet")
+	// ErrStore marks failures of the store itself. The caller stops: whether the last transaction took place is not known.
+	ErrStore = errors.New("store")
+)
+
+// DailyCalls is how many of the org's API requests a rolling day may cost: a percentage of the org's limit, or a number.
+type DailyCalls struct {
+	Percent float64
+	Calls   int
+}
+
+// Options are what a Poller works with. All but Preview are required.
+type Options struct {
+	Store           *store.Store
+	Salesforce      *salesforce.Client
+	ReferralFactory *referralfactory.Client
+	// Account names the Referral Factory account by what leads to it (base URL and key). Only a salted hash of it is kept.
+	Account    string
+	Campaigns  []rules.Campaign
+	Zone       *time.Location // of Referral Factory's dates
+	Overlap    time.Duration  // how far behind the watermark each poll reads again, for rows that commit late
+	Reconcile  func(last time.Time) (due time.Time)
+	DailyCalls DailyCalls
+	// SendFromSandbox lets a sandbox org qualify people for real.
+	SendFromSandbox bool
+	// Preview makes the passes dry: it is told what would be created or marked, and nothing is written to Salesforce.
+	Preview func(Write)
+	Log     zerolog.Logger
+}
+
+// Write is a record that a pass creates or marks.
+type Write struct {
+	Referral rules.Referral
+	Object   rules.Object
+	RecordID string // "" when the record is created
+	Fields   map[string]any
+}
+
+// Poller runs sweeps and passes. Sweep and Pass may run at the same time, but each only once at a time.
+type Poller struct {
+	Options
+	calls atomic.Int64 // API calls not yet counted in the store
+}
+
+// New returns a Poller. Its Salesforce client must report its calls to CountCalls.
+func New(o Options) *Poller { return &Poller{Options: o} }
+
+// campaign finds a configured campaign.
+func (p *Poller) campaign(id int64) (rules.Campaign, bool) {
+	for _, c := range p.Campaigns {
+		if c.ID == id {
+			return c, true
+		}
+	}
+	return rules.Campaign{}, false
+}
+
+// view and update run a transaction, and mark its failure as the store's.
+func (p *Poller) view(fn func(*store.Tx) error) error { return storeError(p.Store.View(fn)) }
+
+func (p *Poller) update(fn func(*store.Tx) error) error { return storeError(p.Store.Update(fn)) }
+
+func storeError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return errors.Join(ErrStore, err)
+}

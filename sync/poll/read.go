@@ -1,0 +1,250 @@
+package poll
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"qualifyd/rules"
+	"qualifyd/store"
+	"qualifyd/sync/salesforce"
+)
+
+const (
+	// idsAQuery keeps an IN list well inside Salesforce's limits on the length of a URL.
+	idsAQuery = 400
+	// roundsOfReading bounds how far a pass follows chains (a Lead's Contact, merged into another, ...). What is left stays marked.
+	roundsOfReading = 10
+)
+
+// read is some records of one object that are read by Id, together with their history.
+type read struct {
+	object    rules.Object
+	ids       []string
+	questions []question
+	rows      []seen
+	history   []salesforce.Row
+	noHistory bool // the org has none, or none is needed
+}
+
+// readRecords reads by Id whatever is marked to be read, until nothing new is marked.
+func (t *pass) readRecords(ctx context.Context) error {
+	for range roundsOfReading {
+		reads, err := t.startReads()
+		if err != nil || len(reads) == 0 {
+			return err
+		}
+		var questions []question
+		for _, r := range reads {
+			questions = append(questions, r.questions...)
+		}
+		if err := t.ask(ctx, questions); err != nil {
+			return err
+		}
+		if err := t.finishReads(reads); err != nil {
+			return err
+		}
+	}
+	t.Log.Warn().Int("rounds", roundsOfReading).Msg("records still refer to more records; the next pass reads on")
+	return nil
+}
+
+// startReads groups the records that are to be read and have not failed in this pass.
+func (t *pass) startReads() ([]*read, error) {
+	var marked map[rules.Object][]string
+	err := t.view(func(tx *store.Tx) (err error) { marked, err = tx.ToRead(); return err })
+	if err != nil {
+		return nil, err
+	}
+	for id, d := range t.reading {
+		if !slices.Contains(marked[d.object], id) {
+			marked[d.object] = append(marked[d.object], id)
+		}
+	}
+	var reads []*read
+	for _, object := range []rules.Object{rules.Opportunity, rules.Contact, rules.Lead} {
+		ids := slices.DeleteFunc(marked[object], func(string) bool { return t.failed[readName(object)] || t.unreadable(object) })
+		slices.Sort(ids)
+		for some := range slices.Chunk(ids, idsAQuery) {
+			reads = append(reads, t.newRead(object, slices.Clone(some)))
+		}
+	}
+	return reads, nil
+}
+
+func readName(object rules.Object) string { return string(object) + " by Id" }
+
+// unreadable tells whether the org shows us no such object at all.
+func (t *pass) unreadable(object rules.Object) bool {
+	d, known := t.described[object]
+	return !known || d.Gone
+}
+
+func (t *pass) newRead(object rules.Object, ids []string) *read {
+	r := &read{object: object, ids: ids}
+	name := historyOf(object)
+	if fields := t.historyFields(object); len(fields) == 0 || t.gone[name] {
+		r.noHistory = true
+	} else {
+		h := histories[name]
+		r.questions = append(r.questions, question{
+			name: readName(object), object: object,
+			soql: func() salesforce.Soql { return t.historySoql(h, name, salesforce.In(h.parent, ids)) },
+			page: func(_ *store.Tx, rows []salesforce.Row, _ salesforce.Answer, _ bool) error {
+				r.history = append(r.history, rows...)
+				return nil
+			},
+			gone: func() error { r.noHistory = true; return t.noteGone(name) },
+		})
+	}
+	r.questions = append(r.questions, question{
+		name: readName(object), object: object,
+		soql: func() salesforce.Soql {
+			return salesforce.Select(t.columns(object)...).From(string(object)).Where(salesforce.In("Id", ids))
+		},
+		page: func(_ *store.Tx, rows []salesforce.Row, a salesforce.Answer, _ bool) error {
+			for _, row := range rows {
+				r.rows = append(r.rows, t.record(object, row, a.Since))
+			}
+			return nil
+		},
+	})
+	return r
+}
+
+// finishReads takes in what was read, history first, each group of records in one transaction. A group that was not read whole stays marked.
+func (t *pass) finishReads(reads []*read) error {
+	for _, r := range reads {
+		if t.failed[readName(r.object)] {
+			continue
+		}
+		if err := t.update(func(tx *store.Tx) error { return t.takeRead(tx, r) }); err != nil {
+			return err
+		}
+		for _, id := range r.ids {
+			delete(t.reading, id)
+		}
+	}
+	return nil
+}
+
+func (t *pass) takeRead(tx *store.Tx, r *read) error {
+	histories := map[string][]salesforce.Row{}
+	for _, row := range r.history {
+		id := rules.ID18(row[parentOf(r.object)])
+		histories[id] = append(histories[id], row)
+	}
+	found := map[string]bool{}
+	for _, s := range r.rows {
+		found[s.ID] = true
+		if err := t.takeOne(tx, r, s, histories[s.ID]); err != nil {
+			return fmt.Errorf("%s %s: %w", r.object, s.ID, err)
+		}
+	}
+	for _, id := range r.ids {
+		marked, err := tx.Reading(id)
+		if err != nil {
+			return err
+		}
+		if !found[id] {
+			if err := t.seeAbsent(tx, r.object, id, marked.Claims); err != nil {
+				return err
+			}
+		}
+		if err := tx.WasRead(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func parentOf(object rules.Object) string { return histories[historyOf(object)].parent }
+
+// takeOne takes in one record with its history.
+func (t *pass) takeOne(tx *store.Tx, r *read, s seen, rows []salesforce.Row) error {
+	marked, err := tx.Reading(s.ID)
+	if err != nil {
+		return err
+	}
+	look := &sight{claims: marked.Claims, byID: true, force: t.reading[s.ID].force}
+	if err := t.see(tx, s, look); err != nil {
+		return err
+	}
+	snapshot, found, err := tx.Snapshot(s.ID)
+	if err != nil || !found || r.noHistory || len(rows) == 0 || !addRows(&snapshot, rows) {
+		return err
+	}
+	if err := tx.PutSnapshot(s.ID, snapshot); err != nil {
+		return err
+	}
+	return t.markLinked(tx, s.ID)
+}
+
+// addRows adds the rows of a record's history to its snapshot, and reports whether any is new.
+func addRows(s *rules.Snapshot, rows []salesforce.Row) bool {
+	if s.Object != rules.Opportunity {
+		added := false
+		for _, row := range rows {
+			added = s.AddHistory(historyRow(row)) || added
+		}
+		return added
+	}
+	before := len(s.Stages)
+	var stages []rules.StageRow
+	for _, row := range rows {
+		stages = append(stages, rules.StageRow{ID: row["Id"], Stage: row[rules.StageName], At: instant(row["CreatedDate"])})
+	}
+	s.SetStages(stages)
+	return len(s.Stages) != before
+}
+
+// demandFormulas has the records under formula rules read, for their values move no stamp.
+func (t *pass) demandFormulas() error {
+	formula := map[int64]rules.Object{}
+	for id, rule := range t.rules {
+		if object, _ := rule.WatchedField(); rule.Target.Calculated {
+			formula[id] = object
+		}
+	}
+	if len(formula) == 0 {
+		return nil
+	}
+	return t.demand(func(r rules.Referral, l rules.Link, _ rules.Snapshot) bool { return formula[r.CampaignID] == l.Object }, false)
+}
+
+// demandLinked has all linked records of an object read anew.
+func (t *pass) demandLinked(object rules.Object) error {
+	return t.demand(func(_ rules.Referral, l rules.Link, _ rules.Snapshot) bool { return l.Object == object }, true)
+}
+
+// demand has those linked records of pending referrals read that which picks.
+func (t *pass) demand(which func(rules.Referral, rules.Link, rules.Snapshot) bool, force bool) error {
+	return t.view(func(tx *store.Tx) error {
+		return tx.Referrals(func(r rules.Referral) error {
+			if _, ours := t.campaign(r.CampaignID); !ours || r.Standing != rules.Pending {
+				return nil
+			}
+			for _, l := range r.Links {
+				s, _, err := tx.Snapshot(l.RecordID)
+				if err != nil {
+					return err
+				}
+				if which(r, l, s) {
+					t.reading[l.RecordID] = demand{l.Object, force || t.reading[l.RecordID].force}
+				}
+			}
+			return nil
+		})
+	})
+}
+
+// seenBefore tells whether something of a record was last seen before an instant, or never.
+func seenBefore(s rules.Snapshot, at time.Time) bool {
+	for _, v := range s.Values {
+		if v.At.Before(at) {
+			return true
+		}
+	}
+	return s.Values == nil
+}

@@ -1,0 +1,105 @@
+package poll
+
+import (
+	"context"
+
+	"qualifyd/rules"
+	"qualifyd/store"
+)
+
+// reconcileMark is the watermark that says when the last reconciliation was.
+const reconcileMark = "reconcile"
+
+// lookupsAtOnce is for how many referrals records are looked up before what was found is taken in.
+const lookupsAtOnce = 2000
+
+// reconcile looks at every pending referral when its schedule fell due in this pass: its records are read by Id, and its code and e-mail
+// searched again. That finds what no delta shows: a record that committed very late, or was shared with us later. It does the same, for one
+// object, in place of an answer that was too long.
+func (t *pass) reconcile(ctx context.Context) error {
+	if t.now.IsZero() {
+		return nil
+	}
+	if err := t.reconcileDue(); err != nil {
+		return err
+	}
+	left := map[rules.Object]bool{}
+	for _, d := range t.deltas {
+		if d.left {
+			left[objectOf(d.name)] = true
+		}
+	}
+	if !t.reconciling && len(left) == 0 {
+		return nil
+	}
+	err := t.demand(func(_ rules.Referral, l rules.Link, _ rules.Snapshot) bool { return t.reconciling || left[l.Object] }, false)
+	if err != nil {
+		return err
+	}
+	return t.searchPending(ctx)
+}
+
+func (t *pass) reconcileDue() error {
+	return t.update(func(tx *store.Tx) error {
+		last, err := tx.Watermark(reconcileMark)
+		if err != nil {
+			return err
+		}
+		if last.At.IsZero() {
+			// The first pass looks everybody up as it is.
+			return tx.SetWatermark(reconcileMark, store.Watermark{At: t.now})
+		}
+		due := t.Reconcile(last.At)
+		t.reconciling = !due.IsZero() && !due.After(t.now)
+		return nil
+	})
+}
+
+// searchPending looks for the codes and e-mails of all pending referrals. Those whose record Salesforce refused to take are tried again.
+func (t *pass) searchPending(ctx context.Context) error {
+	var pending []rules.Referral
+	err := t.view(func(tx *store.Tx) error {
+		return tx.Referrals(func(r rules.Referral) error {
+			if _, ours := t.campaign(r.CampaignID); ours && r.Standing == rules.Pending && len(r.Blockers) == 0 {
+				pending = append(pending, r)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	for len(pending) > 0 {
+		some := pending[:min(lookupsAtOnce, len(pending))]
+		pending = pending[len(some):]
+		found, err := t.lookup(ctx, some, false)
+		if err != nil {
+			return err
+		}
+		if err := t.takeFound(some, found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *pass) takeFound(referrals []rules.Referral, found map[string]seen) error {
+	return t.update(func(tx *store.Tx) error {
+		for _, s := range found {
+			if s.Deleted {
+				continue
+			}
+			if err := t.see(tx, s, nil); err != nil {
+				return err
+			}
+		}
+		for _, r := range referrals {
+			if r.Refused != "" && !r.Settled {
+				if err := tx.Join(r.ID); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}

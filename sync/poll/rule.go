@@ -1,0 +1,244 @@
+package poll
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"qualifyd/rules"
+	"qualifyd/store"
+	"qualifyd/sync/salesforce"
+)
+
+const (
+	describeFor = 24 * time.Hour // a describe is asked anew after a day
+	// parkedFor is how soon it is asked anew while a campaign waits for a field or a value to come back.
+	parkedFor = 10 * time.Minute
+)
+
+// described is an object's describe as the store keeps it.
+type described struct {
+	salesforce.Describe
+	At   time.Time
+	Asks string // hash of the names the config used when it was asked
+	Gone bool   // the org has no such object, or shows us none
+}
+
+// objects are those that are described: both that a person can be known as and, where a rule follows conversions, Opportunities.
+func (t *pass) objects() []rules.Object {
+	objects := []rules.Object{rules.Lead, rules.Contact}
+	if t.anyCampaign(rules.Campaign.NeedsConversion) {
+		objects = append(objects, rules.Opportunity)
+	}
+	return objects
+}
+
+func (t *pass) anyCampaign(is func(rules.Campaign) bool) bool {
+	return slices.ContainsFunc(t.Campaigns, is)
+}
+
+// asks changes when the config names another field or value.
+func (t *pass) asks() string {
+	h := sha256.New()
+	for _, c := range t.Campaigns {
+		fmt.Fprintf(h, "%s\x00%s\x00%s\x00%s\n", c.Method, c.Field, c.Value, c.CodeField)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// readRules takes each object's describe from the store, or asks for it where the config names something new, and works out the rules.
+func (t *pass) readRules(ctx context.Context) error {
+	t.described = map[rules.Object]described{}
+	for _, object := range t.objects() {
+		var d described
+		var found bool
+		err := t.view(func(tx *store.Tx) (err error) { found, err = tx.Describe(string(object), &d); return err })
+		if err != nil {
+			return err
+		}
+		if found {
+			t.described[object] = d
+		}
+		if !found || d.Asks != t.asks() {
+			if err := t.describe(ctx, object); err != nil {
+				return err
+			}
+		}
+	}
+	return t.resolveRules()
+}
+
+// describe asks for one object's describe and keeps it. When a field that the campaigns need came back into sight, the object's linked
+// records are read anew.
+func (t *pass) describe(ctx context.Context, object rules.Object) error {
+	d, answer, err := t.Salesforce.Describe(ctx, string(object))
+	t.heard(answer)
+	gone := salesforce.KindOf(err) == salesforce.ObjectGone
+	if err != nil && !gone {
+		return t.problem(ctx, fmt.Errorf("describe %s: %w", object, err))
+	}
+	before, known := t.described[object]
+	now := described{Describe: d, At: t.now, Asks: t.asks(), Gone: gone}
+	t.described[object] = now
+	if known && len(missing(before, t.wanted(object))) > len(missing(now, t.wanted(object))) {
+		if err := t.demandLinked(object); err != nil {
+			return err
+		}
+	}
+	return t.update(func(tx *store.Tx) error { return tx.PutDescribe(string(object), now) })
+}
+
+// missing are the names that a describe does not have.
+func missing(d described, names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { _, ok := d.Field(name); return ok })
+}
+
+// refreshRules asks for describes that have grown old, now that the time is known, and works out the rules again.
+func (t *pass) refreshRules(ctx context.Context) error {
+	refreshed := false
+	for _, object := range t.objects() {
+		limit := describeFor
+		if t.parkedOn(object) {
+			limit = parkedFor
+		}
+		if d, known := t.described[object]; known && (t.now.IsZero() || t.now.Sub(d.At) < limit) {
+			continue
+		}
+		refreshed = true
+		if err := t.describe(ctx, object); err != nil {
+			return err
+		}
+	}
+	if !refreshed {
+		return nil
+	}
+	if err := t.problem(ctx, t.readOrganization(ctx)); err != nil {
+		return err
+	}
+	return t.resolveRules()
+}
+
+func (t *pass) parkedOn(object rules.Object) bool {
+	for _, rule := range t.rules {
+		if on, _ := rule.WatchedField(); rule.Parked != "" && on == object {
+			return true
+		}
+	}
+	return false
+}
+
+// resolveRules works out every campaign's rule from its config, the describes, and what is remembered of the campaign.
+func (t *pass) resolveRules() error {
+	t.rules = map[int64]rules.Rule{}
+	return t.update(func(tx *store.Tx) error {
+		for _, c := range t.Campaigns {
+			known, err := tx.Campaign(c.ID)
+			if err != nil {
+				return err
+			}
+			rule := t.resolve(c)
+			rule.Effective = known.Effective
+			if known.Fingerprint != c.Fingerprint() {
+				rule.Effective = time.Time{} // decided once the time is known
+			}
+			t.rules[c.ID] = rule
+			if err := t.notePark(tx, known, rule); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// notePark remembers, says and has judged anew what changed about a campaign being parked.
+func (t *pass) notePark(tx *store.Tx, known store.Campaign, rule rules.Rule) error {
+	if known.Parked == string(rule.Parked) && known.ParkedWhy == rule.ParkedWhy {
+		return nil
+	}
+	if rule.Parked != "" {
+		t.Log.Error().Int64("campaign", rule.ID).Str("reason", string(rule.Parked)).Msg("campaign is parked: " + rule.ParkedWhy)
+	} else {
+		t.Log.Info().Int64("campaign", rule.ID).Msg("campaign is not parked any more")
+	}
+	known.Parked, known.ParkedWhy = string(rule.Parked), rule.ParkedWhy
+	if err := tx.PutCampaign(known); err != nil {
+		return err
+	}
+	return t.markPending(tx, rule.ID)
+}
+
+// markPending has all pending referrals of a campaign judged.
+func (t *pass) markPending(tx *store.Tx, campaign int64) error {
+	var ids []int64
+	err := tx.Referrals(func(r rules.Referral) error {
+		if r.CampaignID == campaign && r.Standing == rules.Pending {
+			ids = append(ids, r.ID)
+		}
+		return nil
+	})
+	for _, id := range ids {
+		if err == nil {
+			err = tx.Judge(id)
+		}
+	}
+	return err
+}
+
+// resolve finds the rule's field and value in the describe.
+func (t *pass) resolve(c rules.Campaign) rules.Rule {
+	rule := rules.Rule{Campaign: c}
+	object, name := c.WatchedField()
+	if name == "" {
+		return rule
+	}
+	rule.Target = rules.Target{Field: name, Value: c.Value}
+	d, known := t.described[object]
+	if !known {
+		return rule // describe failed in this pass; its queries do too
+	}
+	f, ok := d.Field(name)
+	if !ok {
+		rule.Parked = rules.FieldUnreadable
+		rule.ParkedWhy = fmt.Sprintf("%s has no field %s that the Salesforce user may read%s; check its spelling and the field-level security",
+			object, name, didYouMean(rules.Near(names(d), name)))
+		return rule
+	}
+	rule.Target = rules.Target{Field: f.Name, Type: rules.Type(f.Type), Calculated: f.Calculated}
+	value, label, near, ok := rules.Resolve(rule.Target.Type, choices(f), c.Value)
+	if !ok {
+		rule.Parked = rules.ValueUnknown
+		rule.ParkedWhy = fmt.Sprintf("%s.%s (%s) has no value %q%s", object, f.Name, f.Type, c.Value, didYouMean(near))
+	}
+	rule.Target.Value, rule.Target.Label = value, label
+	return rule
+}
+
+func choices(f salesforce.Field) []rules.Choice {
+	var out []rules.Choice
+	for _, v := range f.Values {
+		out = append(out, rules.Choice{Value: v.Value, Label: v.Label, Active: v.Active})
+	}
+	return out
+}
+
+func names(d described) []string {
+	var out []string
+	for _, f := range d.Fields {
+		out = append(out, f.Name)
+	}
+	return out
+}
+
+func didYouMean(near []string) string {
+	if len(near) == 0 {
+		return ""
+	}
+	if len(near) > 5 {
+		near = near[:5]
+	}
+	return "; did you mean " + strings.Join(near, ", ") + "?"
+}

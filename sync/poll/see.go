@@ -1,0 +1,159 @@
+package poll
+
+import (
+	"errors"
+	"slices"
+
+	"qualifyd/rules"
+	"qualifyd/store"
+)
+
+// sight is one look at a record.
+type sight struct {
+	claims map[int64]rules.Kinds // whose the record is to become, if it may
+	byID   bool                  // it was read by its Id, together with its history
+	force  bool                  // note the observation even when nothing changed
+}
+
+// see takes in a row: whose the record is, and what it shows. A row that concerns no referral leaves no trace.
+func (t *pass) see(tx *store.Tx, s seen, look *sight) error {
+	if look == nil {
+		look = &sight{}
+	}
+	if s.ID == "" {
+		return nil
+	}
+	if s.Deleted {
+		return t.seeDeleted(tx, s, look)
+	}
+	if err := t.settleLinks(tx, s, look); err != nil {
+		return err
+	}
+	if len(tx.ReferralsByRecord(s.ID)) == 0 {
+		return nil
+	}
+	return t.observe(tx, s, look)
+}
+
+// observe adds a row to what is known of a linked record. A record linked just now is read by Id first: its history belongs to the first look.
+func (t *pass) observe(tx *store.Tx, s seen, look *sight) error {
+	snapshot, found, err := tx.Snapshot(s.ID)
+	if err != nil || !look.byID && (!found || snapshot.Values == nil) {
+		return err
+	}
+	if !look.force && unchanged(snapshot, s.Record) {
+		return nil
+	}
+	snapshot.Observe(s.Record, t.schema(s.Object))
+	if err := tx.PutSnapshot(s.ID, snapshot); err != nil {
+		return err
+	}
+	if err := t.followConversion(tx, s.Record); err != nil {
+		return err
+	}
+	return t.markLinked(tx, s.ID)
+}
+
+// unchanged tells whether a row shows nothing that the snapshot does not have.
+func unchanged(s rules.Snapshot, rec rules.Record) bool {
+	if s.Values == nil || s.Deleted || s.Absent || !s.Modstamp.Equal(rec.Modstamp) || s.OpportunityID != rec.OpportunityID || s.ContactID != rec.ContactID {
+		return false
+	}
+	for field, text := range rec.Fields {
+		if v, seen := s.Values[field]; !seen || v.Text != text {
+			return false
+		}
+	}
+	return true
+}
+
+// followConversion has the Contact and the Opportunity of a converted Lead read, for the referrals that link the Lead.
+func (t *pass) followConversion(tx *store.Tx, lead rules.Record) error {
+	if lead.Object != rules.Lead || !lead.Converted() {
+		return nil
+	}
+	for _, id := range tx.ReferralsByRecord(lead.ID) {
+		r, _, err := tx.Referral(id)
+		if err != nil {
+			return err
+		}
+		c, ok := t.campaign(r.CampaignID)
+		if !ok || r.Standing != rules.Pending {
+			continue
+		}
+		claim := map[int64]rules.Kinds{id: {rules.Conversion}}
+		if _, linked := r.LinkTo(lead.ContactID); lead.ContactID != "" && !linked {
+			err = tx.Read(lead.ContactID, rules.Contact, claim)
+		}
+		if _, linked := r.LinkTo(lead.OpportunityID); lead.OpportunityID != "" && !linked && c.NeedsConversion() {
+			err = errors.Join(err, tx.Read(lead.OpportunityID, rules.Opportunity, claim))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// seeDeleted takes in a deleted row. A merge moves the links to the surviving record, which is then judged like any record newly linked; any
+// other deleted record keeps its links, and counts for nothing until it is undeleted.
+func (t *pass) seeDeleted(tx *store.Tx, s seen, look *sight) error {
+	ids := tx.ReferralsByRecord(s.ID)
+	for id := range look.claims {
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	for _, id := range ids {
+		r, found, err := tx.Referral(id)
+		if err != nil || !found {
+			return err
+		}
+		link, _ := r.LinkTo(s.ID)
+		if s.MasterID != "" {
+			kinds := rules.Kinds{rules.Merge}
+			if link.Kinds.Has(rules.Pinned) || look.claims[id].Has(rules.Pinned) {
+				kinds = kinds.With(rules.Pinned)
+			}
+			r.Unlink(s.ID)
+			if err := tx.Read(s.MasterID, s.Object, map[int64]rules.Kinds{id: kinds}); err != nil {
+				return err
+			}
+		} else if link.RecordID == "" {
+			r.SetLink(rules.Link{Object: s.Object, RecordID: s.ID, Kinds: look.claims[id]})
+		}
+		if err := errors.Join(tx.PutReferral(r), tx.Judge(id)); err != nil {
+			return err
+		}
+	}
+	if s.MasterID != "" || len(ids) == 0 {
+		return nil
+	}
+	snapshot, _, err := tx.Snapshot(s.ID)
+	if err != nil || snapshot.Deleted && !look.force {
+		return err
+	}
+	snapshot.Observe(s.Record, rules.Schema{})
+	return tx.PutSnapshot(s.ID, snapshot)
+}
+
+// seeAbsent takes note that no row came for a record that was asked for by its Id: it is gone for good, or not shared with us. What was seen of
+// it before stays as it was.
+func (t *pass) seeAbsent(tx *store.Tx, object rules.Object, recordID string, claims map[int64]rules.Kinds) error {
+	for id, kinds := range claims {
+		r, found, err := tx.Referral(id)
+		if err != nil || !found {
+			return err
+		}
+		r.SetLink(rules.Link{Object: object, RecordID: recordID, Kinds: kinds})
+		if err := errors.Join(tx.PutReferral(r), tx.Judge(id)); err != nil {
+			return err
+		}
+	}
+	snapshot, found, err := tx.Snapshot(recordID)
+	if err != nil || found && (snapshot.Absent || snapshot.Values != nil) || len(tx.ReferralsByRecord(recordID)) == 0 {
+		return err
+	}
+	snapshot.Object, snapshot.ID, snapshot.Absent = object, recordID, true
+	return errors.Join(tx.PutSnapshot(recordID, snapshot), t.markLinked(tx, recordID))
+}

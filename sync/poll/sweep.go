@@ -1,0 +1,272 @@
+package poll
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"qualifyd/rules"
+	"qualifyd/store"
+	"qualifyd/sync/referralfactory"
+)
+
+// sweepTries bounds how often a sweep starts over because users went away while it was paging.
+const sweepTries = 3
+
+// Sweep pages through Referral Factory's users and keeps each new or changed referral of a configured campaign. The service has no
+// updated-since filter, and may ignore a filter by campaign, so a sweep reads everybody and filters itself.
+func (p *Poller) Sweep(ctx context.Context) error {
+	if err := p.checkAccount(ctx); err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	var number uint64
+	if err := p.update(func(tx *store.Tx) (err error) { number, err = tx.BeginSweep(); return err }); err != nil {
+		return err
+	}
+	for range sweepTries {
+		start, whole, err := p.sweepPages(ctx, number)
+		if err != nil {
+			return fmt.Errorf("sweep: %w", err)
+		}
+		if whole {
+			return p.update(func(tx *store.Tx) error { return p.sweptWhole(tx, number, start) })
+		}
+	}
+	p.Log.Warn().Msg("users went away at Referral Factory while their pages were read; the next sweep tries again")
+	return nil
+}
+
+// sweepPages reads every page once. When the number of users shrinks meanwhile, a row may have slipped onto a page already read: then the
+// sweep is not whole.
+func (p *Poller) sweepPages(ctx context.Context, number uint64) (start time.Time, whole bool, err error) {
+	total := -1
+	for page := 1; ; page++ {
+		var begun uint64
+		if err := p.view(func(tx *store.Tx) error { begun = tx.LedgerLength(); return nil }); err != nil {
+			return start, false, err
+		}
+		got, answer, err := p.ReferralFactory.Users(ctx, page)
+		if err != nil {
+			return start, false, fmt.Errorf("page %d of the users: %w", page, err)
+		}
+		for _, skipped := range got.Skipped {
+			p.Log.Warn().Err(skipped).Int("page", page).Msg("a user of Referral Factory cannot be read and is left out")
+		}
+		if page == 1 {
+			start = answer.Since
+		}
+		if err := p.update(func(tx *store.Tx) error { return p.keep(tx, got.Users, number, answer.Date, begun) }); err != nil {
+			return start, false, err
+		}
+		if got.Total >= 0 && got.Total < total {
+			return start, false, nil
+		}
+		total = max(total, got.Total)
+		if !got.More {
+			return start, true, nil
+		}
+	}
+}
+
+// keep stores what a page says of the campaigns' referrals. begun is the ledger's length when the page was asked for.
+func (p *Poller) keep(tx *store.Tx, users []referralfactory.User, sweep uint64, date time.Time, begun uint64) error {
+	for _, u := range users {
+		if _, ours := p.campaign(u.CampaignID); !ours {
+			continue
+		}
+		r, known, err := tx.Referral(u.ID)
+		switch {
+		case err != nil:
+			return err
+		case known && r.CampaignID == u.CampaignID:
+			err = p.keepKnown(tx, r, u, date, begun)
+		case u.ReferrerID != 0:
+			err = p.keepNew(tx, u, sweep, date)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Poller) keepNew(tx *store.Tx, u referralfactory.User, sweep uint64, date time.Time) error {
+	c, err := tx.Campaign(u.CampaignID)
+	if err != nil {
+		return err
+	}
+	r := rules.Referral{ID: u.ID, CampaignID: u.CampaignID, FirstSweep: sweep, Standing: rules.Pending}
+	copyUser(&r, u)
+	r.JoinTimes(p.Zone, date, c.Sweeps)
+	r.Hear(u.QualifiedAt, false, true)
+	r.AnsweredAt = tx.LedgerLength()
+	if err := errors.Join(tx.Join(r.ID), tx.Judge(r.ID)); err != nil {
+		return err
+	}
+	p.Log.Debug().Int64("referral", r.ID).Int64("campaign", r.CampaignID).Msg("new referral")
+	return tx.PutReferral(r)
+}
+
+func (p *Poller) keepKnown(tx *store.Tx, r rules.Referral, u referralfactory.User, date time.Time, begun uint64) error {
+	before := r
+	copyUser(&r, u)
+	if r.Email != before.Email || r.Code != before.Code {
+		if err := errors.Join(tx.Join(r.ID), tx.Judge(r.ID)); err != nil {
+			return err
+		}
+	}
+	if err := Hear(tx, &r, u.QualifiedAt, date, begun); err != nil {
+		return err
+	}
+	if sameUser(r, before) {
+		return nil
+	}
+	return tx.PutReferral(r)
+}
+
+func sameUser(a, b rules.Referral) bool {
+	return a.FirstName == b.FirstName && a.Email == b.Email && a.Code == b.Code && a.URL == b.URL && a.Source == b.Source &&
+		a.ReferrerID == b.ReferrerID && slices.Equal(a.Meta, b.Meta) && a.Standing == b.Standing && a.QualifiedOn == b.QualifiedOn &&
+		a.SignedUpOn == b.SignedUpOn && a.AnsweredAt == b.AnsweredAt
+}
+
+// copyUser takes over what Referral Factory says of a person. Who was referred once stays a referral, and joined when it first did.
+func copyUser(r *rules.Referral, u referralfactory.User) {
+	r.FirstName, r.Email, r.Code, r.URL, r.Source = u.FirstName, u.Email, u.Code, u.URL, u.Source
+	if u.ReferrerID != 0 {
+		r.ReferrerID = u.ReferrerID
+	}
+	if r.SignedUpOn == "" {
+		r.SignedUpOn = u.SignedUpAt
+	}
+	r.Meta = nil
+	for _, m := range u.Meta {
+		r.Meta = append(r.Meta, rules.Meta{Field: m.Field, Value: m.Value})
+	}
+}
+
+// Hear takes note, in a transaction, of what a read of a referral showed: its standing, the outbox and the ledger change together. The
+// caller stores r. begun is the ledger's length when the read was begun: only a read begun after the last answer that called the
+// referral qualified can show that somebody set it back.
+func Hear(tx *store.Tx, r *rules.Referral, qualifiedOn string, date time.Time, begun uint64) error {
+	debt, owed, err := tx.Debt(r.ID)
+	if err != nil {
+		return err
+	}
+	if !r.Hear(qualifiedOn, owed && !debt.SentAt.IsZero(), begun >= r.AnsweredAt) {
+		return nil
+	}
+	acts := map[rules.Standing]store.Act{
+		rules.Delivered: store.ActDelivered, rules.Elsewhere: store.ActElsewhere, rules.Overridden: store.ActOverridden,
+	}
+	err = tx.Append(store.Entry{At: date, Act: acts[r.Standing], Campaign: r.CampaignID, Referral: r.ID, Reason: r.Verdict.Reason})
+	if err != nil {
+		return err
+	}
+	r.AnsweredAt = tx.LedgerLength()
+	return errors.Join(tx.Settle(r.ID), tx.Unhold(r.ID))
+}
+
+// sweptWhole remembers that a sweep showed everybody.
+func (p *Poller) sweptWhole(tx *store.Tx, number uint64, start time.Time) error {
+	for _, configured := range p.Campaigns {
+		c, err := tx.Campaign(configured.ID)
+		if err != nil {
+			return err
+		}
+		if c.FirstSweep == 0 {
+			c.FirstSweep = number
+		}
+		c.Sweeps = recent(append(c.Sweeps, start))
+		if err := tx.PutCampaign(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recent keeps the sweeps of the last hour and the newest one before it: all that can ever tell that a referral was not there yet.
+func recent(sweeps []time.Time) []time.Time {
+	newest := sweeps[len(sweeps)-1]
+	first := 0
+	for i, t := range sweeps {
+		if newest.Sub(t) >= time.Hour {
+			first = i
+		}
+	}
+	return slices.Clone(sweeps[first:])
+}
+
+// accountProbes is how many known referrals are looked for before another account is assumed.
+const accountProbes = 5
+
+// checkAccount makes sure, whenever the base URL or the key changed, that they still lead to the account the store belongs to. Referral
+// Factory has no call that names the account, so a referral that is known already has to be there, with its code.
+func (p *Poller) checkAccount(ctx context.Context) error {
+	var owner store.Owner
+	var known []rules.Referral
+	enough := errors.New("enough")
+	err := p.view(func(tx *store.Tx) (err error) {
+		if owner, err = tx.Owner(); err != nil || owner.Account == p.fingerprint(owner.AccountKey) {
+			return err
+		}
+		err = tx.Referrals(func(r rules.Referral) error {
+			if known = append(known, r); len(known) == accountProbes {
+				return enough
+			}
+			return nil
+		})
+		if errors.Is(err, enough) {
+			return nil
+		}
+		return err
+	})
+	if err != nil || owner.Account != "" && owner.Account == p.fingerprint(owner.AccountKey) {
+		return err
+	}
+	if err := p.findKnown(ctx, known); err != nil {
+		return err
+	}
+	return p.update(func(tx *store.Tx) error {
+		owner, err := tx.Owner()
+		if err != nil {
+			return err
+		}
+		owner.AccountKey = make([]byte, 16)
+		if _, err := rand.Read(owner.AccountKey); err != nil {
+			return err
+		}
+		owner.Account = p.fingerprint(owner.AccountKey)
+		return tx.SetOwner(owner)
+	})
+}
+
+func (p *Poller) findKnown(ctx context.Context, known []rules.Referral) error {
+	for _, r := range known {
+		u, _, err := p.ReferralFactory.User(ctx, r.ID)
+		switch {
+		case errors.Is(err, referralfactory.ErrNotFound):
+		case err != nil:
+			return fmt.Errorf("is it the same Referral Factory account: %w", err)
+		case u.Code == r.Code && u.CampaignID == r.CampaignID:
+			return nil
+		}
+	}
+	if len(known) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: none of %d known referrals is there; use the key of the account this store was made with, or another store.path",
+		ErrOtherAccount, len(known))
+}
+
+func (p *Poller) fingerprint(salt []byte) string {
+	mac := hmac.New(sha256.New, salt)
+	mac.Write([]byte(p.Account))
+	return hex.EncodeToString(mac.Sum(nil))
+}

@@ -1,0 +1,284 @@
+package poll
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"qualifyd/rules"
+	"qualifyd/store"
+	"qualifyd/sync/salesforce"
+)
+
+// write creates or marks the record of a referral that joins. The intent is durable before the request, so that a lost answer is settled by
+// looking for the record.
+func (t *pass) write(ctx context.Context, a arrival) error {
+	fields, err := t.fill(ctx, a)
+	if err != nil {
+		t.unjoined[a.campaign.ID] = true
+		return t.problem(ctx, err)
+	}
+	if a.mark != nil {
+		return t.markRecord(ctx, a, fields)
+	}
+	return t.createRecord(ctx, a, fields)
+}
+
+// fill works out the fields. The code and the e-mail are filled in where the campaign's mapping does not say otherwise: by them the record is
+// found again.
+func (t *pass) fill(ctx context.Context, a arrival) (map[string]any, error) {
+	referrer := rules.Referral{}
+	if a.campaign.NeedsReferrer() {
+		u, _, err := t.ReferralFactory.User(ctx, a.referral.ReferrerID)
+		if err != nil {
+			return nil, fmt.Errorf("referral %d: read its referrer: %w", a.referral.ID, err)
+		}
+		referrer.ID = u.ID
+		copyUser(&referrer, u)
+	}
+	types := map[string]rules.Type{}
+	d := t.described[a.campaign.Object]
+	for _, m := range a.campaign.Fields {
+		f, _ := d.Field(m.To)
+		types[m.To] = rules.Type(f.Type)
+	}
+	fields := a.campaign.Fill(a.referral, referrer, types)
+	t.fillIn(fields, d, t.codeField(a.campaign, a.campaign.Object), a.referral.Code)
+	t.fillIn(fields, d, "Email", rules.FoldEmail(a.referral.Email))
+	return fields, nil
+}
+
+func (t *pass) fillIn(fields map[string]any, d described, name, text string) {
+	f, readable := d.Field(name)
+	if !readable || text == "" {
+		return
+	}
+	for to := range fields {
+		if same, _ := d.Field(to); same.Name == f.Name {
+			return
+		}
+	}
+	fields[f.Name] = text
+}
+
+func (t *pass) createRecord(ctx context.Context, a arrival, fields map[string]any) error {
+	c, id := a.campaign, a.referral.ID
+	if t.Preview != nil {
+		t.Preview(Write{Referral: a.referral, Object: c.Object, Fields: fields})
+		return nil
+	}
+	intent, err := t.begin(id, store.Intent{Object: c.Object, Fields: fields, Values: texts(fields)})
+	if err != nil {
+		return err
+	}
+	recordID, answer, err := t.Salesforce.Create(ctx, string(c.Object), fields, c.Duplicates == rules.CreateNew)
+	t.heard(answer)
+	switch {
+	case err == nil:
+		return t.update(func(tx *store.Tx) error {
+			r, _, err := tx.Referral(id)
+			if err != nil {
+				return err
+			}
+			return t.settleCreated(tx, r, c, intent, rules.ID18(recordID), answer.Date)
+		})
+	case salesforce.UnknownOutcome(err):
+		return t.leaveOpen(ctx, id, c, err)
+	case isCode(err, "DUPLICATE_VALUE") && intent.Since.Before(intent.At):
+		// An earlier request of ours, whose answer was lost, has made it after all; the next look finds it.
+		return t.leaveOpen(ctx, id, c, err)
+	}
+	return t.refused(ctx, a, err)
+}
+
+// begin writes an intent down. Of a request that is repeated, Since stays that of the first.
+func (t *pass) begin(id int64, i store.Intent) (store.Intent, error) {
+	i.At, i.Since = t.now, t.now
+	return i, t.update(func(tx *store.Tx) error {
+		earlier, begun, err := tx.Intent(id)
+		if err != nil {
+			return err
+		}
+		if begun && earlier.RecordID == i.RecordID {
+			i.Since = earlier.Since
+		}
+		return tx.PutIntent(id, i)
+	})
+}
+
+// leaveOpen reports a write whose outcome is not known.
+func (t *pass) leaveOpen(ctx context.Context, id int64, c rules.Campaign, err error) error {
+	t.unjoined[c.ID] = true
+	return t.problem(ctx, fmt.Errorf("referral %d: %w: %w", id, ErrOpen, err))
+}
+
+// settleCreated links a record that we created. answered is zero when the answer was lost and the record was found by looking.
+func (t *pass) settleCreated(tx *store.Tx, r rules.Referral, c rules.Campaign, i store.Intent, recordID string, answered time.Time) error {
+	r.SetLink(rules.Link{Object: i.Object, RecordID: recordID, Kinds: rules.Kinds{rules.Created}})
+	t.Log.Info().Int64("referral", r.ID).Str("record", recordID).Msg("record created for the referral")
+	return t.settleWrite(tx, r, c, i, recordID, answered, store.ActCreated)
+}
+
+func (t *pass) settleWrite(tx *store.Tx, r rules.Referral, c rules.Campaign, i store.Intent, recordID string, answered time.Time, act store.Act) error {
+	r.Settled, r.Refused = true, ""
+	snapshot, _, err := tx.Snapshot(recordID)
+	if err != nil {
+		return err
+	}
+	snapshot.Write(t.ownValues(i), i.Since, answered)
+	return errors.Join(
+		tx.PutReferral(r),
+		tx.PutSnapshot(recordID, snapshot),
+		tx.DropIntent(r.ID), tx.Joined(r.ID), tx.Judge(r.ID),
+		tx.Read(recordID, i.Object, map[int64]rules.Kinds{}),
+		tx.Append(store.Entry{At: t.now, Act: act, Campaign: c.ID, Referral: r.ID, Record: recordID}),
+	)
+}
+
+// ownValues are the watched ones of the values that we wrote.
+func (t *pass) ownValues(i store.Intent) map[string]string {
+	own := map[string]string{}
+	d := t.described[i.Object]
+	for name, text := range i.Values {
+		f, _ := d.Field(name)
+		for _, watched := range t.watched(i.Object) {
+			if f.Name == watched {
+				own[watched] = text
+			}
+		}
+	}
+	return own
+}
+
+func texts(fields map[string]any) map[string]string {
+	out := map[string]string{}
+	for name, value := range fields {
+		out[name] = rules.Text(value)
+	}
+	return out
+}
+
+// markRecord fills the empty ones of an existing record's fields. A value that stands there, a code above all, is never replaced.
+func (t *pass) markRecord(ctx context.Context, a arrival, fields map[string]any) error {
+	c, id, record := a.campaign, a.referral.ID, a.mark.ID
+	intent := store.Intent{Object: c.Object, RecordID: record, Fields: map[string]any{}, Values: map[string]string{}}
+	if err := t.emptyOnes(ctx, id, fields, &intent); err != nil {
+		t.unjoined[c.ID] = true
+		return t.problem(ctx, fmt.Errorf("referral %d: read %s %s before marking it: %w", id, c.Object, record, err))
+	}
+	if t.Preview != nil {
+		t.Preview(Write{Referral: a.referral, Object: c.Object, RecordID: record, Fields: intent.Fields})
+		return nil
+	}
+	intent, err := t.begin(id, intent)
+	if err != nil {
+		return err
+	}
+	answered := t.now
+	if len(intent.Fields) > 0 {
+		answer, err := t.Salesforce.Update(ctx, string(c.Object), record, intent.Fields)
+		t.heard(answer)
+		switch {
+		case salesforce.UnknownOutcome(err):
+			return t.leaveOpen(ctx, id, c, err)
+		case err != nil:
+			return t.refused(ctx, a, err)
+		}
+		answered = answer.Date
+	}
+	return t.update(func(tx *store.Tx) error {
+		r, _, err := tx.Referral(id)
+		if err != nil {
+			return err
+		}
+		link, linked := r.LinkTo(record)
+		if !linked {
+			link = rules.Link{Object: c.Object, RecordID: record}
+		}
+		link.Kinds = link.Kinds.With(rules.Marked)
+		r.SetLink(link)
+		return t.settleWrite(tx, r, c, intent, record, answered, store.ActMarked)
+	})
+}
+
+// emptyOnes reads what stands in the fields and keeps those that are empty. Values that an earlier request of ours, whose answer was lost, has
+// filled in are noted as ours.
+func (t *pass) emptyOnes(ctx context.Context, id int64, fields map[string]any, intent *store.Intent) error {
+	columns := []string{"Id"}
+	for name := range fields {
+		columns = append(columns, name)
+	}
+	q := salesforce.Select(columns...).From(string(intent.Object)).Where(salesforce.Equal("Id", intent.RecordID))
+	page, answer, err := t.Salesforce.QueryAll(ctx, q)
+	t.heard(answer)
+	if err != nil {
+		return err
+	}
+	if len(page.Rows) != 1 {
+		return fmt.Errorf("%d rows for one Id", len(page.Rows))
+	}
+	var earlier store.Intent
+	if err := t.view(func(tx *store.Tx) (err error) { earlier, _, err = tx.Intent(id); return err }); err != nil {
+		return err
+	}
+	for name, value := range fields {
+		stands := page.Rows[0][name]
+		wrote, ours := earlier.Values[name]
+		switch {
+		case stands == "":
+			intent.Fields[name], intent.Values[name] = value, rules.Text(value)
+		case ours && wrote == stands:
+			intent.Values[name] = wrote
+		}
+	}
+	return nil
+}
+
+// refused settles a write that Salesforce certainly did not apply. What it refuses for good leaves the referral waiting under Salesforce's words;
+// the rest is tried again by the next pass.
+func (t *pass) refused(ctx context.Context, a arrival, err error) error {
+	kind := salesforce.KindOf(err)
+	permanent := kind == salesforce.Rejected || kind == salesforce.FieldGone || kind == salesforce.ObjectGone || kind == salesforce.Malformed
+	storeErr := t.update(func(tx *store.Tx) error {
+		if err := tx.DropIntent(a.referral.ID); err != nil || !permanent {
+			return err
+		}
+		r, _, err2 := tx.Referral(a.referral.ID)
+		if err2 != nil {
+			return err2
+		}
+		r.Refused = words(err)
+		return errors.Join(tx.PutReferral(r), tx.Joined(r.ID), tx.Judge(r.ID))
+	})
+	if storeErr != nil {
+		return storeErr
+	}
+	if permanent {
+		t.Log.Warn().Int64("referral", a.referral.ID).Msg("Salesforce refuses the record for a referral; it waits as join_refused")
+		return nil
+	}
+	t.unjoined[a.campaign.ID] = true
+	return t.problem(ctx, fmt.Errorf("referral %d: write its %s: %w", a.referral.ID, a.campaign.Object, err))
+}
+
+// words are Salesforce's own about a refusal.
+func words(err error) string {
+	var e *salesforce.APIError
+	if !errors.As(err, &e) {
+		return err.Error()
+	}
+	text := e.Code
+	if e.Message != "" {
+		text += ": " + e.Message
+	}
+	if len(e.Matched) > 0 {
+		text += fmt.Sprintf(" (matches %v)", e.Matched)
+	}
+	return text
+}
+
+func isCode(err error, code string) bool {
+	var e *salesforce.APIError
+	return errors.As(err, &e) && e.Code == code
+}
