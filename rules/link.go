@@ -54,15 +54,17 @@ type Claim struct {
 	Email    bool  // the record has the referral's e-mail now
 }
 
-// Owner settles who of a campaign has a record. A pin decides; then the code on the record; then being created, marked, converted or
-// merged for a referral or having its e-mail. A link that rests only on a former code or e-mail gives way to any of these. Where more
-// than one claim is left, nobody has the record: owner is 0 and disputed lists the claimants.
+// Owner settles who of a campaign has a record. A pin decides, then the code on the record. Without either, everybody who has it by e-mail,
+// or has had it so far, claims it; only a link that rests on a former code or e-mail gives way when the e-mail is another referral's now.
+// Where more than one claim is left, nobody has the record: owner is 0 and disputed lists the claimants.
 func Owner(claims []Claim) (owner int64, disputed []int64) {
+	byEmail := slices.ContainsFunc(claims, func(c Claim) bool { return c.Email })
 	for _, strong := range []func(Claim) bool{
 		func(c Claim) bool { return c.Kinds.Has(Pinned) },
 		func(c Claim) bool { return c.Code },
-		func(c Claim) bool { return c.Email || c.Kinds.Has(Created, Marked, Conversion, Merge) },
-		func(c Claim) bool { return len(c.Kinds) > 0 },
+		func(c Claim) bool {
+			return c.Email || c.Kinds.Has(Created, Marked, Conversion, Merge) || !byEmail && len(c.Kinds) > 0
+		},
 	} {
 		var left []int64
 		for _, c := range claims {

@@ -120,7 +120,8 @@ func (s *Snapshot) Observe(rec Record, schema Schema) {
 		s.Values = map[string]Value{}
 	}
 	converts := rec.Converted() && s.Values[IsConverted].Text == "false"
-	unmoved := !rec.Modified.IsZero() && rec.Modified.Equal(old.Modified) && !converts
+	// Stamps have whole seconds: where neither moved, a person may have changed the record within the second of the last look.
+	unmoved := !rec.Modified.IsZero() && rec.Modified.Equal(old.Modified) && rec.Modstamp.After(old.Modstamp) && !converts
 	for field, text := range rec.Fields {
 		s.observeField(field, text, schema, unmoved)
 	}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"qualifyd/cmd/config"
+	"qualifyd/sync/poll"
+)
+
+func (a *app) configCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "config", Short: "Check or show the config", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	cmd.AddCommand(a.configCheckCommand(), &cobra.Command{
+		Use: "show", Short: "Show the config in force, defaults included and secrets masked", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			c, _, err := config.Load(a.configPath)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprint(a.out, c.Show())
+			return err
+		},
+	})
+	return cmd
+}
+
+func (a *app) configCheckCommand() *cobra.Command {
+	var online bool
+	cmd := &cobra.Command{
+		Use: "check", Short: "Check the config, and with --online also against both services", Args: cobra.NoArgs,
+		Long: `Checks every key and secret of the config, and names all problems at once.
+
+With --online it logs in to Salesforce, checks that every field, value and stage of the
+rules exists (near misses are named), and that Referral Factory takes the key. It writes
+nothing.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, warnings, err := config.Load(a.configPath)
+			if err != nil {
+				return err
+			}
+			for _, w := range warnings {
+				fmt.Fprintf(a.out, "warning: %s\n", w)
+			}
+			if online {
+				if err := a.checkOnline(cmd.Context(), c); err != nil {
+					return err
+				}
+			}
+			fmt.Fprintf(a.out, "%s is right: %d campaigns\n", a.configPath, len(c.Campaigns))
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&online, "online", false, "check against Salesforce and Referral Factory as well")
+	return cmd
+}
+
+// checkOnline checks the config against both services. It names every campaign whose field or value is not there.
+func (a *app) checkOnline(ctx context.Context, c config.Config) error {
+	d, err := build(c, nil, zerolog.Nop(), transports{})
+	if err != nil {
+		return err
+	}
+	found, err := poll.CheckRules(ctx, d.poller.Options)
+	if err != nil {
+		return incomplete{err}
+	}
+	problems := &config.Problems{Path: a.configPath}
+	for _, rule := range found {
+		if rule.Parked != "" {
+			key := fmt.Sprintf("campaign %d: %s", rule.ID, rule.Parked)
+			problems.List = append(problems.List, config.Problem{Key: key, Text: rule.ParkedWhy})
+		}
+	}
+	if _, _, err := d.rf.Users(ctx, 1); err != nil {
+		return incomplete{err}
+	}
+	if len(problems.List) > 0 {
+		return problems
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"qualifyd/cmd/config"
+	"qualifyd/store"
+	"qualifyd/sync/deliver"
+	"qualifyd/sync/poll"
+	"qualifyd/sync/referralfactory"
+	"qualifyd/sync/salesforce"
+)
+
+// The exit codes, an interface to systemd and to scripts. 2 stays with Go's own panics.
+const (
+	exitDone       = 0
+	exitFailed     = 1
+	exitUsage      = 64
+	exitIncomplete = 75 // a pass that will be tried again: a service is unreachable, a limit, an outcome still open
+	exitRefused    = 77 // a service refuses the credentials
+	exitConfig     = 78
+)
+
+// usageError is a command typed wrongly.
+type usageError struct{ error }
+
+// incomplete marks the failures of a pass, which are tried again unless they are of a kind with an exit code of its own.
+type incomplete struct{ error }
+
+func (e incomplete) Unwrap() error { return e.error }
+
+// logged marks failures that the log has told of already.
+type logged struct{ error }
+
+func (e logged) Unwrap() error { return e.error }
+
+// exitCode decides, in one place, how the process ends. Of several failures the one that needs a person soonest decides.
+func exitCode(err error) int {
+	switch {
+	case err == nil:
+		return exitDone
+	case holds[usageError](err):
+		return exitUsage
+	case holds[*config.Problems](err), errors.Is(err, poll.ErrOtherOrg), errors.Is(err, poll.ErrOtherAccount), ofKind(err, salesforce.Gone):
+		return exitConfig
+	case errors.Is(err, poll.ErrStore), errors.Is(err, deliver.ErrStore), errors.Is(err, store.ErrLocked):
+		return exitFailed
+	case holds[*referralfactory.Refused](err), ofKind(err, salesforce.Refused):
+		return exitRefused
+	case holds[incomplete](err):
+		return exitIncomplete
+	}
+	return exitFailed
+}
+
+// holds tells whether an error of type E is anywhere in err.
+func holds[E error](err error) bool {
+	var e E
+	return errors.As(err, &e)
+}
+
+// ofKind tells whether any of the Salesforce errors in err, which may be several joined ones, is of a kind.
+func ofKind(err error, kind salesforce.Kind) bool {
+	if e, ok := err.(*salesforce.APIError); ok {
+		return e.Kind == kind
+	}
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		return ofKind(e.Unwrap(), kind)
+	case interface{ Unwrap() []error }:
+		for _, one := range e.Unwrap() {
+			if ofKind(one, kind) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// report tells a person what went wrong, and for the commonest causes what to do.
+func report(w io.Writer, err error) {
+	if err == nil || holds[logged](err) {
+		return
+	}
+	fmt.Fprintf(w, "qualifyd: %v\n", err)
+	switch {
+	case holds[usageError](err):
+		fmt.Fprintln(w, "hint: qualifyd --help lists the commands")
+	case errors.Is(err, store.ErrLocked):
+		fmt.Fprintln(w, "hint: a running qualifyd has the store; stop it first (systemctl stop qualifyd)")
+	case errors.Is(err, store.ErrMissing):
+		fmt.Fprintln(w, "hint: qualifyd run makes the store; is store.path the one it uses?")
+	case errors.Is(err, store.ErrNewer):
+		fmt.Fprintln(w, "hint: install that version again, or restore the backup that was made before its upgrade")
+	}
+}

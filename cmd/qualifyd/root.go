@@ -1,0 +1,52 @@
+package main
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// defaultConfig is where the config is looked for last.
+const defaultConfig = "/etc/qualifyd/config.yaml"
+
+// app is what all commands share.
+type app struct {
+	streams
+	configPath string
+	understood bool // the command line was
+}
+
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "qualifyd",
+		Short: "Qualifies Referral Factory referrals from Salesforce, by polling",
+		Long: `qualifyd asks Salesforce what changed, and marks a referral as qualified in Referral
+Factory when its Lead, Contact or Opportunity changes the way the campaign's rule
+asks for. Every connection is outbound.
+
+Exit codes: 0 done, 1 failed, 64 wrong usage, 75 incomplete (it will be tried again),
+77 refused credentials, 78 wrong config.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+
+		PersistentPreRun: func(*cobra.Command, []string) { a.understood = true },
+	}
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	root.PersistentFlags().StringVar(&a.configPath, "config", configFromEnvironment(), "the config file ($QUALIFYD_CONFIG)")
+	root.AddCommand(
+		a.runCommand(), a.demoCommand(), a.sandboxCommand(),
+		a.explainCommand(), a.referralsCommand(), a.resumeCommand(), a.releaseCommand(),
+		a.configCommand(), a.versionCommand(),
+	)
+	return root
+}
+
+func configFromEnvironment() string {
+	if path := os.Getenv("QUALIFYD_CONFIG"); path != "" {
+		return path
+	}
+	return defaultConfig
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/rs/zerolog"
+
+	"qualifyd/cmd/config"
+	"qualifyd/rules"
+	"qualifyd/store"
+	"qualifyd/sync/deliver"
+	"qualifyd/sync/poll"
+	"qualifyd/sync/referralfactory"
+	"qualifyd/sync/salesforce"
+	"qualifyd/sync/schedule"
+)
+
+// loadConfig reads the config and logs its warnings.
+func (a *app) loadConfig() (config.Config, zerolog.Logger, error) {
+	c, warnings, err := config.Load(a.configPath)
+	if err != nil {
+		return c, zerolog.Nop(), err
+	}
+	log := newLogger(a.err, c.Log)
+	for _, w := range warnings {
+		log.Warn().Str("config", a.configPath).Msg(w.String())
+	}
+	return c, log, nil
+}
+
+// daemon is everything that a pass works with.
+type daemon struct {
+	poller    *poll.Poller
+	deliverer *deliver.Deliverer
+	rf        *referralfactory.Client
+	log       zerolog.Logger
+	// reload reads the config again, for a secret that was rotated.
+	reload func() (config.Config, error)
+}
+
+// transports are how the two services are reached; nil is the network.
+type transports struct{ salesforce, referralFactory http.RoundTripper }
+
+// build wires a config and a store to the passes.
+func build(c config.Config, s *store.Store, log zerolog.Logger, via transports) (*daemon, error) {
+	rf, err := referralfactory.New(referralfactory.Options{
+		BaseURL: c.ReferralFactory.BaseURL, APIKey: c.ReferralFactory.APIKey.Reveal(), CallsPerMinute: c.ReferralFactory.CallsPerMinute,
+		Transport: via.referralFactory, Log: log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("referral_factory: %w", err)
+	}
+	reconcile, err := schedule.Parse(c.Poll.Reconcile, config.LeastGap)
+	if err != nil {
+		return nil, fmt.Errorf("poll.reconcile: %w", err)
+	}
+	d := &daemon{rf: rf, log: log, reload: func() (config.Config, error) { return c, nil }}
+	options := salesforceOptions(c, log, via)
+	options.Count = func(n int) { d.poller.CountCalls(n) }
+	options.Reread = func() (salesforce.Options, error) {
+		c, err := d.reload()
+		return salesforceOptions(c, log, via), err
+	}
+	sf, err := salesforce.New(options)
+	if err != nil {
+		return nil, fmt.Errorf("salesforce: %w", err)
+	}
+	d.poller = poll.New(poll.Options{
+		Store: s, Salesforce: sf, ReferralFactory: rf,
+		Account:   c.ReferralFactory.BaseURL + " " + c.ReferralFactory.APIKey.Reveal(),
+		Campaigns: campaigns(c), Zone: c.ReferralFactory.Location,
+		Overlap: c.Poll.Overlap, Reconcile: reconcile.Next,
+		DailyCalls:      poll.DailyCalls{Percent: c.Salesforce.DailyCalls.Percent, Calls: c.Salesforce.DailyCalls.Calls},
+		SendFromSandbox: c.ReferralFactory.SendFromSandbox, Log: log,
+	})
+	d.deliverer = deliver.New(deliver.Options{Store: s, ReferralFactory: rf, Log: log})
+	return d, nil
+}
+
+func salesforceOptions(c config.Config, log zerolog.Logger, via transports) salesforce.Options {
+	auth := c.Salesforce.Auth
+	return salesforce.Options{
+		LoginURL: c.Salesforce.LoginURL, APIVersion: c.Salesforce.APIVersion,
+		Flow: salesforce.Flow(auth.Flow), ClientID: auth.ClientID, ClientSecret: auth.ClientSecret.Reveal(),
+		Username: auth.Username, PrivateKey: []byte(auth.PrivateKey.Reveal()), Audience: auth.Audience,
+		Transport: via.salesforce, Log: log,
+	}
+}
+
+// campaigns turns the config's campaigns into those of the rules.
+func campaigns(c config.Config) []rules.Campaign {
+	var out []rules.Campaign
+	for _, one := range c.Campaigns {
+		out = append(out, campaign(one))
+	}
+	return out
+}
+
+func campaign(c config.Campaign) rules.Campaign {
+	out := rules.Campaign{
+		ID: c.ID, Name: c.Name, Mode: c.WhenLeadJoins, Object: c.Object, CodeField: c.ReferralCodeField, Duplicates: c.Duplicates,
+		Brake: rules.Brake{Count: c.Brake.Count, Window: c.Brake.Window}, EffectiveFrom: c.EffectiveFrom.Time.UTC(),
+		Method: c.Qualify.Method, Field: c.Qualify.Field, Value: c.Qualify.Value,
+	}
+	if c.EffectiveFrom.Time.IsZero() {
+		out.EffectiveFrom = c.EffectiveFrom.Time
+	}
+	if c.Brake.Off {
+		out.Brake = rules.Brake{}
+	}
+	if c.Qualify.Method == rules.LeadConvertsToStage {
+		out.Value = c.Qualify.Stage
+	}
+	for _, m := range c.Fields {
+		out.Fields = append(out.Fields, rules.Mapping{To: m.To, Dynamic: m.Dynamic, Fixed: m.Fixed, Otherwise: m.Otherwise})
+	}
+	return out
+}
+
+// withStore runs fn on the store of a stopped daemon. It never makes one.
+func withStore(c config.Config, fn func(*store.Store) error) error {
+	s, err := store.Open(c.Store.Path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(fn(s), s.Close())
+}

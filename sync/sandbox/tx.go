@@ -1,0 +1,58 @@
+package sandbox
+
+// Tx is a long transaction in the org. Each statement has the stamp of the
+// moment it was made, and nothing of it is seen before Commit: the row then
+// appears with a stamp of the past, which is how pollers lose rows.
+type Tx struct {
+	org        *Org
+	statements []func()
+}
+
+// Begin opens a transaction.
+func (o *Org) Begin() *Tx { return &Tx{org: o} }
+
+// Create makes a record and returns the Id that it will have.
+func (t *Tx) Create(object string, fields Fields) string {
+	t.org.mu.Lock()
+	defer t.org.mu.Unlock()
+	obj := t.org.object(object)
+	id, w := t.org.nextID(obj), t.org.byPerson()
+	t.statements = append(t.statements, func() { must(t.org.insert(w, obj, id, fields)) })
+	return id
+}
+
+// Update changes fields of a record.
+func (t *Tx) Update(object, id string, fields Fields) {
+	t.add(func(w write) { must(t.org.update(w, t.org.object(object), longID(id), fields)) })
+}
+
+// Delete puts a record into the recycle bin.
+func (t *Tx) Delete(object, id string) {
+	t.add(func(w write) { must(t.org.remove(w, t.org.object(object), longID(id))) })
+}
+
+// Convert converts a Lead and returns the Ids that the records will have.
+func (t *Tx) Convert(leadID string, c Conversion) Converted {
+	t.org.mu.Lock()
+	made := t.org.reserve(c)
+	t.org.mu.Unlock()
+	t.add(func(w write) { t.org.convert(w, longID(leadID), c, made) })
+	return made
+}
+
+func (t *Tx) add(statement func(w write)) {
+	t.org.mu.Lock()
+	defer t.org.mu.Unlock()
+	w := t.org.byPerson()
+	t.statements = append(t.statements, func() { statement(w) })
+}
+
+// Commit makes the transaction's work visible, all at once.
+func (t *Tx) Commit() {
+	t.org.mu.Lock()
+	defer t.org.mu.Unlock()
+	for _, run := range t.statements {
+		run()
+	}
+	t.statements = nil
+}
