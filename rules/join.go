@@ -27,12 +27,14 @@ func (c Campaign) Join(r Referral, found []Candidate, mayWrite bool) Arrival {
 		if f.Deleted {
 			continue
 		}
-		old := r.ExistedBefore(f.Created) && f.Object != Opportunity && !f.MadeByConversion
-		if old && c.Duplicates == DoNothing && (f.EmailMatches || f.CodeMatches) {
+		old := r.ExistedBefore(f.Created) && f.Object != Opportunity
+		link, _ := r.LinkTo(f.ID)
+		unpinned := old && !link.Kinds.Has(Pinned)
+		if unpinned && c.Duplicates == DoNothing && !f.MadeByConversion && (f.EmailMatches || f.CodeMatches) {
 			a.Blockers = append(a.Blockers, Blocker{f.Object, f.ID, f.Created})
 			continue
 		}
-		if !c.claims(f) || old && c.Duplicates == CreateNew {
+		if !c.claims(f) || unpinned && c.Duplicates == CreateNew {
 			continue
 		}
 		a.Link = append(a.Link, f)
@@ -40,7 +42,7 @@ func (c Campaign) Join(r Referral, found []Candidate, mayWrite bool) Arrival {
 			continue
 		}
 		onObject = true
-		if old && !f.Converted() && (a.Mark == nil || f.Modified.After(a.Mark.Modified)) {
+		if old && c.Duplicates == Update && !f.Converted() && (a.Mark == nil || f.Modified.After(a.Mark.Modified)) {
 			a.Mark = &found[i]
 		}
 	}

@@ -11,7 +11,7 @@ type Linked struct {
 	Snapshot
 }
 
-// read tells whether Salesforce has been asked for the record by now.
+// known tells whether Salesforce has been asked for the record by now.
 func (l Linked) known() bool { return !l.SeenAt.IsZero() || l.Absent }
 
 // Judge says whether a pending referral qualifies under its campaign's rule, and why. It does not know of the brake, nor of sandbox
@@ -61,6 +61,8 @@ func judgeRecord(rule Rule, r Referral, l Linked, all []Linked) Verdict {
 		return not(ValueNotReached, fmt.Sprintf("%s %s has not been read yet", l.Object, l.RecordID))
 	case l.Deleted:
 		return not(RecordDeleted, fmt.Sprintf("%s %s is deleted in Salesforce", l.Object, l.RecordID))
+	case l.Absent:
+		return not(RecordDeleted, fmt.Sprintf("Salesforce shows no %s %s: it is deleted for good, or not shared with our user", l.Object, l.RecordID))
 	}
 	switch rule.Method {
 	case LeadConverts:
@@ -74,7 +76,7 @@ func judgeRecord(rule Rule, r Referral, l Linked, all []Linked) Verdict {
 // judgeField: the record's field makes a counting transition to the value.
 func judgeField(rule Rule, r Referral, l Linked) Verdict {
 	from := r.CountsFrom(rule)
-	got := l.read(rule.Target, from, time.Time{})
+	got := l.read(rule.Target, from, time.Time{}, l.Since)
 	return got.verdict(l, rule.Target, from, ValueNotReached)
 }
 
@@ -106,7 +108,7 @@ func judgeConversion(rule Rule, r Referral, lead Linked, all []Linked) Verdict {
 	if v, ok := unusable(lead, opportunity, contact); ok {
 		return v
 	}
-	c := lead.conversion(readable(contact), readable(opportunity), from)
+	c := lead.conversion(readable(contact), readable(opportunity), from, lead.Since)
 	if !c.counts {
 		return not(ValuePredates, fmt.Sprintf("Lead %s is converted, but nothing proves that it was at or after %s, from when changes count",
 			lead.RecordID, stamp(from)))
@@ -142,8 +144,7 @@ func judgeStage(rule Rule, r Referral, lead Linked, all []Linked) Verdict {
 	if lead.Values[IsConverted].Text != "true" {
 		return not(NotConverted, fmt.Sprintf("Lead %s is not converted", lead.RecordID))
 	}
-	contact := find(all, lead.ContactID)
-	if v, ok := unusable(lead, find(all, lead.OpportunityID), contact); ok && lead.OpportunityID != "" {
+	if v, ok := unusable(lead, find(all, lead.OpportunityID), nil); ok && lead.OpportunityID != "" {
 		return v
 	}
 	v := withoutOpportunity(lead)
@@ -154,9 +155,9 @@ func judgeStage(rule Rule, r Referral, lead Linked, all []Linked) Verdict {
 		}
 		var after time.Time
 		if r.ExistedBefore(o.Created) {
-			after = lead.conversion(readable(contact), nil, from).after
+			after = lead.convertedBy()
 		}
-		got := o.read(rule.Target, from, after)
+		got := o.read(rule.Target, from, after, o.Since)
 		v = better(v, got.verdict(o, rule.Target, from, StageNotReached))
 	}
 	return v
@@ -165,9 +166,9 @@ func judgeStage(rule Rule, r Referral, lead Linked, all []Linked) Verdict {
 // unusable tells why a conversion cannot be weighed yet, or not at all.
 func unusable(lead Linked, opportunity, contact *Linked) (Verdict, bool) {
 	switch {
-	case opportunity == nil || opportunity.Ambiguous:
+	case opportunity != nil && opportunity.Ambiguous:
 		return not(Ambiguous, fmt.Sprintf("the Opportunity of Lead %s, %s, is another referral's too", lead.RecordID, lead.OpportunityID)), true
-	case !opportunity.known() || contact != nil && !contact.known():
+	case opportunity == nil || !opportunity.known() || contact != nil && !contact.known():
 		return not(NotConverted, fmt.Sprintf("Lead %s is converted; its Contact and Opportunity have not been read yet", lead.RecordID)), true
 	case opportunity.Deleted:
 		return not(RecordDeleted, fmt.Sprintf("Opportunity %s of Lead %s is deleted in Salesforce", lead.OpportunityID, lead.RecordID)), true

@@ -1,6 +1,9 @@
 package rules
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Kind is why a record is a referral's.
 type Kind string
@@ -42,6 +45,8 @@ type Link struct {
 	Object   Object
 	RecordID string
 	Kinds    Kinds
+	// Since is the service time of the look that made the link. What two looks saw before it happened to somebody else's record.
+	Since time.Time
 	// Ambiguous is set while another referral of the campaign claims the record as well; then neither qualifies by it.
 	Ambiguous bool
 }

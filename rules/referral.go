@@ -63,7 +63,7 @@ type Blocker struct {
 	Created time.Time
 }
 
-// JoinTimes works out when a referral joined. day is its sign-up day ("" when unknown), sweep the service time of the sweep that first
+// JoinTimes works out when a referral joined, from its sign-up day where that is known. sweep is the service time of the sweep that first
 // showed it, lacking the times of earlier complete sweeps of the campaign (none of which showed it).
 func (r *Referral) JoinTimes(zone *time.Location, sweep time.Time, lacking []time.Time) {
 	r.Joined = sweep
@@ -113,6 +113,7 @@ func (r *Referral) SetLink(l Link) {
 			for _, kind := range old.Kinds {
 				l.Kinds = l.Kinds.With(kind)
 			}
+			l.Since = old.Since
 			r.Links[i] = l
 			return
 		}

@@ -47,7 +47,7 @@ type Value struct {
 type Change struct {
 	Field, From, To string
 	At              time.Time // SystemModstamp of the newer row; for a formula the answer's time
-	Before          time.Time // when the older value was last seen
+	Before, SeenAt  time.Time // when the older value was last seen, and the newer one first
 	// Unmoved is set when LastModifiedDate stayed although the value changed: a value replaced in Setup looks so.
 	Unmoved bool
 }
@@ -139,7 +139,7 @@ func (s *Snapshot) observeField(field, text string, schema Schema, unmoved bool)
 	case !seen:
 		v = Value{First: text, FirstAt: s.SeenAt}
 	case !Equal(schema.Types[field], v.Text, text):
-		c := Change{Field: field, From: v.Text, To: text, At: s.Modstamp, Before: v.At, Unmoved: unmoved}
+		c := Change{Field: field, From: v.Text, To: text, At: s.Modstamp, Before: v.At, SeenAt: s.SeenAt, Unmoved: unmoved}
 		if schema.Formulas[field] {
 			c.At, c.Unmoved = s.SeenAt, false
 		}
@@ -147,6 +147,18 @@ func (s *Snapshot) observeField(field, text string, schema Schema, unmoved bool)
 	}
 	v.Text, v.At = text, s.SeenAt
 	s.Values[field] = v
+}
+
+// firstSeen is the first value of a field that was seen at or after an instant. ours is set when that is a value we wrote ourselves.
+func (s Snapshot) firstSeen(field string, since time.Time) (text string, ours, seen bool) {
+	v, seen := s.Values[field]
+	text, ours = v.First, v.Ours
+	for _, c := range s.Changes {
+		if c.Field == field && !c.SeenAt.After(since) {
+			text, ours = c.To, false
+		}
+	}
+	return text, ours, seen
 }
 
 // Write notes values that we wrote ourselves. They become the baseline; to is when the write was answered, zero if it never was.

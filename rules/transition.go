@@ -6,9 +6,12 @@ import (
 	"time"
 )
 
-// is tells whether a value is the target's, by its API value or, as history rows may have it, its label.
+// stands tells whether a value that a record shows is the target's. Records show API values; the label may be another value's API name.
+func (t Target) stands(text string) bool { return text != "" && Equal(t.Type, text, t.Value) }
+
+// is tells the same of a value in a history row, which may be the label.
 func (t Target) is(text string) bool {
-	return text != "" && (Equal(t.Type, text, t.Value) || t.Label != "" && strings.EqualFold(text, t.Label))
+	return t.stands(text) || text != "" && t.Label != "" && strings.EqualFold(text, t.Label)
 }
 
 // reading is what a snapshot says about one target.
@@ -19,8 +22,8 @@ type reading struct {
 }
 
 // read weighs all that is known of a field's way to the target. It counts what happened at or after from; where after is not zero, only
-// what happened later than that as well.
-func (s Snapshot) read(t Target, from, after time.Time) reading {
+// what happened later than that as well. Of our own looks only those count that were taken at or after since.
+func (s Snapshot) read(t Target, from, after, since time.Time) reading {
 	var r reading
 	counts := func(at time.Time) bool { return !at.Before(from) && (after.IsZero() || at.After(after)) }
 	history := s.historyMoves(t)
@@ -30,23 +33,22 @@ func (s Snapshot) read(t Target, from, after time.Time) reading {
 		}
 	}
 	for _, c := range s.Changes {
-		if c.Field != t.Field || !t.is(c.To) || knownBetter(history, c) {
+		if c.Field != t.Field || !t.stands(c.To) || s.wroteIt(c.Field, c.At, t) || knownBetter(history, c) {
 			continue
 		}
 		m := s.transition(c.Field, c.From, c.To, c.At, BySnapshot, "")
 		switch {
-		case !counts(c.At) || c.Before.Before(from):
+		case !counts(c.At) || c.Before.Before(from) || c.Before.Before(since):
 		case c.Unmoved:
 			r.rewritten = &m
 		default:
 			r.offer(m)
 		}
 	}
-	v, seen := s.Values[t.Field]
-	if seen && t.is(v.First) && !v.Ours && counts(s.Created) {
-		r.offer(s.transition(t.Field, "", v.First, s.Created, ByCreation, ""))
+	if first, ours, seen := s.firstSeen(t.Field, since); seen && t.stands(first) && !ours && !s.wroteIt(t.Field, s.Created, t) && counts(s.Created) {
+		r.offer(s.transition(t.Field, "", first, s.Created, ByCreation, ""))
 	}
-	r.predates = seen && t.is(v.Text)
+	r.predates = t.stands(s.Values[t.Field].Text)
 	return r
 }
 
@@ -75,28 +77,28 @@ func (s Snapshot) historyMoves(t Target) []Transition {
 	}
 	var moves []Transition
 	for _, row := range s.History {
-		if strings.EqualFold(row.Field, t.Field) && t.is(row.New) && !t.is(row.Old) && !s.wroteIt(row, t) {
+		if strings.EqualFold(row.Field, t.Field) && t.is(row.New) && !t.is(row.Old) && !s.wroteIt(row.Field, row.At, t) {
 			moves = append(moves, s.transition(t.Field, row.Old, row.New, row.At, ByHistory, row.ID))
 		}
 	}
 	return moves
 }
 
-// writeSlack is how far a history row's stamp may lie outside the time between our request and its answer.
 const (
-	writeSlack      = 2 * time.Second
+	writeSlack      = 2 * time.Second // how far a stamp may lie outside the time between our request and its answer
 	lostWriteWithin = 2 * time.Minute // a write whose answer was lost is applied by then, or never
 )
 
-// wroteIt tells whether a history row is the trace of our own write.
-func (s Snapshot) wroteIt(row HistoryRow, t Target) bool {
+// wroteIt tells whether a field's becoming the target's value at an instant is the trace of our own write, whichever of the two was noted
+// first.
+func (s Snapshot) wroteIt(field string, at time.Time, t Target) bool {
 	return slices.ContainsFunc(s.Wrote, func(w Written) bool {
 		to := w.To
 		if to.IsZero() {
 			to = w.From.Add(lostWriteWithin)
 		}
-		return strings.EqualFold(w.Field, row.Field) && t.is(w.Value) &&
-			!row.At.Before(w.From.Add(-writeSlack)) && !row.At.After(to.Add(writeSlack))
+		return strings.EqualFold(w.Field, field) && t.is(w.Value) &&
+			!at.Before(w.From.Add(-writeSlack)) && !at.After(to.Add(writeSlack))
 	})
 }
 
@@ -138,22 +140,17 @@ func (s Snapshot) provenMove(t Target, before []StageRow, at time.Time) bool {
 type conversion struct {
 	Transition
 	counts bool
-	after  time.Time // it was not later than this
 }
 
 // conversion dates the Lead's conversion. contact and opportunity are the records it was converted into, nil where there is none or it
-// could not be read. ConvertedDate is a day in an unknown zone, so it proves something only when it is later than the day after from.
-func (s Snapshot) conversion(contact, opportunity *Snapshot, from time.Time) conversion {
-	c := conversion{Transition: s.transition(IsConverted, "false", "true", s.ConvertedBy, "", ""), after: s.ConvertedBy}
-	history := slices.IndexFunc(s.History, func(h HistoryRow) bool { return strings.EqualFold(h.Field, LeadConverted) })
+// could not be read; of our own looks only those since since count. ConvertedDate is a day in an unknown zone, so it proves something only when it is later than the day after from.
+func (s Snapshot) conversion(contact, opportunity *Snapshot, from, since time.Time) conversion {
+	c := conversion{Transition: s.transition(IsConverted, "false", "true", s.ConvertedBy, "", "")}
+	history := s.conversionRow()
 	made := madeByConversion(s.ConvertedOn, contact, opportunity)
-	switch {
-	case history >= 0:
-		c.after = s.History[history].At
-	case contact != nil && !madeByConversion(s.ConvertedOn, contact).IsZero():
-		c.after = contact.Created
-	}
-	seen := slices.IndexFunc(s.Changes, func(ch Change) bool { return ch.Field == IsConverted && ch.To == "true" && !ch.Before.Before(from) })
+	seen := slices.IndexFunc(s.Changes, func(ch Change) bool {
+		return ch.Field == IsConverted && ch.To == "true" && !ch.Before.Before(from) && !ch.Before.Before(since)
+	})
 	switch {
 	case seen >= 0:
 		c.At, c.Proof = s.Changes[seen].At, BySnapshot
@@ -170,6 +167,20 @@ func (s Snapshot) conversion(contact, opportunity *Snapshot, from time.Time) con
 	}
 	c.counts = !c.At.Before(from)
 	return c
+}
+
+// convertedBy is an instant by which the Lead was converted for certain. A Contact is no witness: one that a person made on the same day, and
+// into which the Lead was converted later, looks as if the conversion had made it.
+func (s Snapshot) convertedBy() time.Time {
+	if row := s.conversionRow(); row >= 0 {
+		return s.History[row].At
+	}
+	return s.ConvertedBy
+}
+
+// conversionRow is the index of the history row that Salesforce wrote at the conversion; -1 where there is none.
+func (s Snapshot) conversionRow() int {
+	return slices.IndexFunc(s.History, func(h HistoryRow) bool { return strings.EqualFold(h.Field, LeadConverted) })
 }
 
 // madeByConversion is the newest creation among the records whose CreatedDate lies on the conversion's day, or a day either side of it

@@ -23,6 +23,7 @@ const (
 	NoRule              Reason = "no_rule"
 	ValueUnknown        Reason = "value_unknown"
 	ExistingRecord      Reason = "existing_record"
+	NotEffectiveYet     Reason = "not_effective_yet" // no pass has read Salesforce to the end since the campaign became known
 	QualifiedByRule     Reason = "qualified"
 	InSandbox           Reason = "sandbox"
 	HeldByBrake         Reason = "held_by_brake"
@@ -37,7 +38,6 @@ const (
 	RecordDeleted       Reason = "record_deleted"
 	JoinRefused         Reason = "join_refused"
 	NoRecord            Reason = "no_record"
-	NotEffectiveYet     Reason = "not_effective_yet" // no pass has read Salesforce to the end since the campaign became known
 	NotInCampaign       Reason = "not_in_campaign"   // for explain: nobody of a configured campaign is meant
 	QualifiedByOperator Reason = "qualified_by_hand"
 )
@@ -75,7 +75,7 @@ type Verdict struct {
 	Outcome  Outcome
 	Reason   Reason
 	Sentence string
-	Evidence []Transition // the transitions that decide; for a conversion with its stage both
+	Evidence []Transition // the transitions that decide
 	At       time.Time    // service time at which it was given
 }
 

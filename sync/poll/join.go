@@ -156,13 +156,19 @@ func (t *pass) arrived(tx *store.Tx, id int64, settled bool) error {
 // settleAfter is how long after a create request with a lost answer its record may still appear; only then is it asked for again.
 const settleAfter = 2 * time.Minute
 
-// madeByUs finds the record that a create request of ours made, though its answer was lost: it carries the referral's code, or has its e-mail
-// and is not older than the request.
+// madeByUs finds the record that a create request of ours made, though its answer was lost. Somebody may have deleted it since; it was made
+// all the same, and no other is.
 func madeByUs(intent store.Intent, candidates []rules.Candidate) *rules.Candidate {
 	for i, c := range candidates {
-		if c.Object == intent.Object && !c.Deleted && !c.Created.Before(intent.Since) && (c.CodeMatches || c.EmailMatches && !c.OthersCode) {
+		if made(intent, c.Record) && (c.CodeMatches || c.EmailMatches && !c.OthersCode) {
 			return &candidates[i]
 		}
 	}
 	return nil
+}
+
+// made tells whether a record that carries the referral's code or e-mail is the one that a create request asked for: it is of the object, and
+// not older than the request.
+func made(intent store.Intent, rec rules.Record) bool {
+	return intent.RecordID == "" && rec.Object == intent.Object && !rec.Created.Before(intent.Since)
 }

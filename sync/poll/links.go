@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"slices"
+	"time"
 
 	"qualifyd/rules"
 	"qualifyd/store"
@@ -145,6 +146,10 @@ func (t *pass) othersCode(tx *store.Tx, r rules.Referral, code string) bool {
 func (t *pass) link(tx *store.Tx, s seen, c claimant, ambiguous, neverSeen bool, look *sight) error {
 	r := c.Referral
 	old, linked := r.LinkTo(s.ID)
+	if intent, begun, err := tx.Intent(r.ID); err != nil || begun && !linked && made(intent, s.Record) && (c.claim.Code || c.claim.Email) {
+		// The record that we asked for and had no answer about: what we wrote into it has to be its baseline before anything is observed.
+		return errors.Join(err, t.settleCreated(tx, r, c.campaign, intent, s.ID, time.Time{}))
+	}
 	if !linked || neverSeen {
 		switch c.campaign.Admit(r, s.Record, c.kinds, t.madeByConversion(tx, r, s)) {
 		case rules.Blocks:
@@ -156,8 +161,12 @@ func (t *pass) link(tx *store.Tx, s seen, c claimant, ambiguous, neverSeen bool,
 	if linked && old.Ambiguous == ambiguous && slices.Equal(old.Kinds, c.kinds) {
 		return nil
 	}
+	now := rules.Link{Object: s.Object, RecordID: s.ID, Kinds: c.kinds, Ambiguous: ambiguous, Since: s.SeenAt}
+	if linked {
+		now.Since = old.Since
+	}
 	r.Unlink(s.ID)
-	r.SetLink(rules.Link{Object: s.Object, RecordID: s.ID, Kinds: c.kinds, Ambiguous: ambiguous})
+	r.SetLink(now)
 	if !linked && !look.byID {
 		if err := tx.Read(s.ID, s.Object, nil); err != nil {
 			return err

@@ -167,7 +167,7 @@ func (t *pass) takeOne(tx *store.Tx, r *read, s seen, rows []salesforce.Row) err
 	if err != nil {
 		return err
 	}
-	look := &sight{claims: marked.Claims, byID: true, force: t.reading[s.ID].force}
+	look := &sight{claims: marked.Claims, byID: true, force: marked.Object != "" || t.reading[s.ID].force}
 	if err := t.see(tx, s, look); err != nil {
 		return err
 	}

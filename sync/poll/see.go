@@ -32,7 +32,7 @@ func (t *pass) see(tx *store.Tx, s seen, look *sight) error {
 	if len(tx.ReferralsByRecord(s.ID)) == 0 {
 		return nil
 	}
-	return t.observe(tx, s, look)
+	return errors.Join(t.observe(tx, s, look), t.followConversion(tx, s.Record))
 }
 
 // observe adds a row to what is known of a linked record. A record linked just now is read by Id first: its history belongs to the first look.
@@ -45,13 +45,7 @@ func (t *pass) observe(tx *store.Tx, s seen, look *sight) error {
 		return nil
 	}
 	snapshot.Observe(s.Record, t.schema(s.Object))
-	if err := tx.PutSnapshot(s.ID, snapshot); err != nil {
-		return err
-	}
-	if err := t.followConversion(tx, s.Record); err != nil {
-		return err
-	}
-	return t.markLinked(tx, s.ID)
+	return errors.Join(tx.PutSnapshot(s.ID, snapshot), t.markLinked(tx, s.ID))
 }
 
 // unchanged tells whether a row shows nothing that the snapshot does not have.

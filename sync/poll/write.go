@@ -115,7 +115,7 @@ func (t *pass) leaveOpen(ctx context.Context, id int64, c rules.Campaign, err er
 
 // settleCreated links a record that we created. answered is zero when the answer was lost and the record was found by looking.
 func (t *pass) settleCreated(tx *store.Tx, r rules.Referral, c rules.Campaign, i store.Intent, recordID string, answered time.Time) error {
-	r.SetLink(rules.Link{Object: i.Object, RecordID: recordID, Kinds: rules.Kinds{rules.Created}})
+	r.SetLink(rules.Link{Object: i.Object, RecordID: recordID, Kinds: rules.Kinds{rules.Created}, Since: i.Since})
 	t.Log.Info().Int64("referral", r.ID).Str("record", recordID).Msg("record created for the referral")
 	return t.settleWrite(tx, r, c, i, recordID, answered, store.ActCreated)
 }

@@ -1,0 +1,382 @@
+package poll_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"qualifyd/rules"
+	"qualifyd/sync/poll"
+	"qualifyd/sync/sandbox"
+)
+
+func TestOneOfEachMethodQualifies(t *testing.T) {
+	running(t, allMethods(), func(w *world) {
+		ann, bob, cleo, dev, eve := w.Known("Ann", 101), w.Known("Bob", 102), w.Known("Cleo", 103), w.Known("Dev", 104), w.Known("Eve", 105)
+		a, b, c, d := w.Lead(ann), w.Contact(bob), w.Lead(cleo), w.Lead(dev)
+		w.Lead(eve, sandbox.Fields{"Status": goodValue})
+		w.Passes(1)
+		w.WantNot(ann, rules.ValueNotReached)
+		w.WantNot(bob, rules.ValueNotReached)
+		w.WantNot(cleo, rules.NotConverted)
+		w.WantNot(dev, rules.NotConverted)
+		w.WantNot(eve, rules.NoRule)
+
+		w.Status(a, goodValue)
+		w.org.Update("Contact", b, sandbox.Fields{"LeadSource": "Partner Referral"})
+		w.org.Convert(c, sandbox.Conversion{})
+		deal := w.org.Convert(d, sandbox.Conversion{}).OpportunityID
+		w.Passes(1)
+		w.WantQualified(ann, bob, cleo)
+		w.WantNot(dev, rules.StageNotReached)
+
+		w.Stage(deal, "Closed Won")
+		w.Passes(30)
+		w.WantQualified(ann, bob, cleo, dev)
+		w.WantOnly(ann, bob, cleo, dev)
+	})
+}
+
+func TestIdlePassIsOneCall(t *testing.T) {
+	for _, c := range []rules.Campaign{fieldCampaign(), contactCampaign(), conversionCampaign(), stageCampaign()} {
+		t.Run(string(c.Method), func(t *testing.T) {
+			running(t, one(c), func(w *world) {
+				w.Lead(w.Known("Ann"))
+				w.Passes(30)
+				w.Calls()
+				w.Poll()
+				if got := w.Calls(); got != 1 {
+					t.Errorf("an idle pass: got %d calls, want one", got)
+				}
+				w.After(time.Minute)
+			})
+		})
+	}
+}
+
+func TestIdlePassWithSixQueriesIsTwoCalls(t *testing.T) {
+	running(t, allMethods(), func(w *world) {
+		w.Calls()
+		w.Poll()
+		if got := w.Calls(); got != 2 {
+			t.Errorf("an idle pass over all methods: got %d calls, want two", got)
+		}
+	})
+}
+
+func TestBusyPassAddsOneCall(t *testing.T) {
+	running(t, one(stageCampaign()), func(w *world) {
+		lead := w.Lead(w.Known("Ann"))
+		deal := ""
+		for _, busy := range []struct {
+			name string
+			do   func()
+		}{
+			{"a record to be linked", func() {}},
+			{"a change", func() { w.Status(lead, goodValue) }},
+			{"a conversion", func() { deal = w.org.Convert(lead, sandbox.Conversion{}).OpportunityID }},
+			{"a stage", func() { w.Stage(deal, "Qualification") }},
+		} {
+			busy.do()
+			w.Calls()
+			w.Poll()
+			if got := w.Calls(); got > 2 {
+				t.Errorf("a pass with %s: got %d calls, want two at most", busy.name, got)
+			}
+			w.After(time.Minute)
+		}
+	})
+}
+
+func TestFirstPassNeverFiresForThePast(t *testing.T) {
+	for _, tracked := range []bool{false, true} {
+		story(t, allMethods(), func(w *world) {
+			w.org.Track("Lead", "Status", tracked)
+			w.org.Track("Contact", "LeadSource", tracked)
+			ann, bob, cleo, dev := w.Refer("Ann", 101), w.Refer("Bob", 102), w.Refer("Cleo", 103), w.Refer("Dev", 104)
+			a, b, c, d := w.Lead(ann), w.Contact(bob), w.Lead(cleo), w.Lead(dev)
+			w.After(time.Minute)
+			w.Status(a, goodValue)
+			w.org.Update("Contact", b, sandbox.Fields{"LeadSource": "Partner Referral"})
+			w.org.Convert(c, sandbox.Conversion{})
+			deal := w.org.Convert(d, sandbox.Conversion{}).OpportunityID
+			w.Stage(deal, "Closed Won")
+			w.After(time.Minute)
+			w.Passes(3)
+			w.WantOnly()
+			for _, u := range []sandbox.User{ann, bob, cleo, dev} {
+				w.WantNot(u, rules.ValuePredates)
+			}
+
+			w.Status(a, "Working - Contacted")
+			w.Stage(deal, "Negotiation/Review")
+			w.Passes(1)
+			w.Status(a, goodValue)
+			w.Stage(deal, "Closed Won")
+			w.Passes(2)
+			w.WantOnly(ann, dev)
+		})
+	}
+}
+
+func TestChangedRuleNeverFiresForThePast(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann, bob := w.Known("Ann"), w.Known("Bob")
+		a, b := w.Lead(ann), w.Lead(bob)
+		w.Passes(1)
+		w.Status(a, "Working - Contacted")
+		w.Passes(1)
+		w.Configure(func(o *poll.Options) { o.Campaigns[0].Value = "Working - Contacted" })
+		w.Passes(3)
+		w.WantNot(ann, rules.ValuePredates)
+		w.Status(b, "Working - Contacted")
+		w.Passes(2)
+		w.WantOnly(bob)
+	})
+}
+
+func TestAnEffectiveFromOfThePastReachesBack(t *testing.T) {
+	c := fieldCampaign()
+	c.EffectiveFrom = serviceTimeAtStart().Add(-time.Hour)
+	story(t, one(c), func(w *world) {
+		w.org.Track("Lead", "Status", true)
+		ann := w.Refer("Ann")
+		lead := w.Lead(ann)
+		w.After(time.Minute)
+		w.Status(lead, goodValue)
+		w.After(time.Minute)
+		w.Passes(1)
+		w.WantQualified(ann)
+	})
+}
+
+func TestOneFailingQueryLeavesTheOthersAlone(t *testing.T) {
+	running(t, allMethods(), func(w *world) {
+		ann, bob := w.Known("Ann", 101), w.Known("Bob", 102)
+		a, b := w.Lead(ann), w.Contact(bob)
+		w.Passes(1)
+		stuck, moving := w.Watermark("Lead"), w.Watermark("Contact")
+
+		w.failing = "Lead"
+		w.Status(a, goodValue)
+		w.org.Update("Contact", b, sandbox.Fields{"LeadSource": "Partner Referral"})
+		for range 5 {
+			w.After(10 * time.Minute)
+			mustContain(t, "a pass with a failing query", w.TryPass(), "QUERY_TIMEOUT")
+		}
+		w.WantQualified(bob)
+		w.WantNot(ann, rules.ValueNotReached)
+		if got := w.Watermark("Lead"); got != stuck {
+			t.Errorf("watermark of the failing query: got %v, want %v still", got.At, stuck.At)
+		}
+		if got := w.Watermark("Contact"); !got.At.After(moving.At) {
+			t.Errorf("watermark of the other query: got %v, want later than %v", got.At, moving.At)
+		}
+
+		w.failing = ""
+		w.Passes(1)
+		w.WantOnly(ann, bob)
+	})
+}
+
+func TestAFailingHistoryDoesNotKeepTheRecordsFromBeingRead(t *testing.T) {
+	running(t, one(stageCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		deal := w.org.Convert(w.Lead(ann), sandbox.Conversion{}).OpportunityID
+		w.Passes(2)
+		stuck := w.Watermark("OpportunityHistory")
+		w.failing = "OpportunityHistory"
+		w.Stage(deal, "Closed Won")
+		w.After(time.Hour)
+		mustContain(t, "a pass with a failing history", w.TryPass(), "OpportunityHistory")
+		if got := w.Watermark("OpportunityHistory"); got != stuck {
+			t.Errorf("watermark of the failing history: got %v, want %v still", got.At, stuck.At)
+		}
+		w.failing = ""
+		w.Passes(2)
+		w.WantQualified(ann)
+	})
+}
+
+func TestAFirstPassThatFailsInPartIsNoBaseline(t *testing.T) {
+	story(t, one(fieldCampaign()), func(w *world) {
+		ann := w.Refer("Ann")
+		lead := w.Lead(ann)
+		w.failing = "Lead"
+		w.TryPass()
+		w.WantNot(ann, rules.NotEffectiveYet)
+		w.After(time.Hour)
+		w.Status(lead, goodValue)
+		w.After(time.Minute)
+		w.failing = ""
+		w.Passes(2)
+		w.WantNot(ann, rules.ValuePredates)
+		w.WantOnly()
+	})
+}
+
+// crowd makes Leads of people that nobody referred.
+func (w *world) crowd(n int) {
+	for range n {
+		w.org.Create("Lead", sandbox.Fields{"LastName": "Crowd", "Company": "Many", "Email": "crowd@example.org"})
+	}
+}
+
+func TestALongAnswerIsResumedAfterACrash(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann, zoe := w.Known("Ann"), w.Known("Zoe")
+		a, z := w.Lead(ann), w.Lead(zoe)
+		w.Passes(1)
+		w.After(overlap + time.Minute)
+		w.Passes(1)
+
+		w.Status(a, goodValue)
+		w.crowd(100)
+		w.After(time.Second)
+		w.crowd(100)
+		w.After(time.Second)
+		w.Status(z, goodValue)
+		w.After(time.Minute)
+		w.org.SetPageSize(90)
+		w.org.SetFault(always(isNextPage, sandbox.HTML(http.StatusServiceUnavailable)))
+		mustContain(t, "a pass that breaks off", w.TryPass(), "503")
+		w.WantQualified(ann)
+		mark := w.Watermark("Lead")
+		if !mark.Resuming() {
+			t.Fatalf("after the first page: got watermark %+v, want a position to resume at", mark)
+		}
+
+		w.Restart()
+		w.org.SetFault(nil)
+		w.Calls()
+		w.Pass()
+		if got := w.Calls(); got > 3 {
+			t.Errorf("the pass that resumed: got %d calls, want three at most (112 rows are left)", got)
+		}
+		w.WantOnly(ann, zoe)
+		if got := w.Watermark("Lead"); got.Resuming() || !got.At.After(mark.At) {
+			t.Errorf("after the last page: got watermark %+v, want one beyond %v", got, mark.At)
+		}
+	})
+}
+
+func TestAnExpiredLocatorIsAskedAnew(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		zoe := w.Known("Zoe")
+		z := w.Lead(zoe)
+		w.Passes(1)
+		w.crowd(150)
+		w.After(time.Second)
+		w.Status(z, goodValue)
+		w.After(time.Minute)
+		w.org.SetPageSize(60)
+		w.org.SetFault(func(r *http.Request) *sandbox.Fault {
+			if isNextPage(r) {
+				w.org.SetFault(nil)
+				return sandbox.Refusal(http.StatusBadRequest, "INVALID_QUERY_LOCATOR", "invalid query locator")
+			}
+			return nil
+		})
+		w.Pass()
+		w.WantQualified(zoe)
+	})
+}
+
+func TestARowFromTheFutureDoesNotMoveTheWatermark(t *testing.T) {
+	for _, pageSize := range []int{2000, 10} {
+		running(t, one(fieldCampaign()), func(w *world) {
+			ann := w.Known("Ann")
+			lead := w.Lead(ann)
+			w.Passes(1)
+			w.org.SetPageSize(pageSize)
+			w.crowd(15)
+			tomorrow := serviceTime().AddDate(0, 0, 1).Truncate(time.Second)
+			w.org.Create("Lead", sandbox.Fields{"LastName": "Tomorrow", "Company": "Ahead", "SystemModstamp": tomorrow})
+			w.Passes(2)
+			if got := w.Watermark("Lead"); got.At.After(serviceTime()) || got.Resuming() {
+				t.Errorf("pages of %d: got watermark %+v, want one not after %v", pageSize, got, serviceTime())
+			}
+			w.After(time.Hour)
+			w.Status(lead, goodValue)
+			w.Passes(1)
+			w.WantQualified(ann)
+		})
+	}
+}
+
+func TestAVeryLongAnswerIsLeftAlone(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann, bob, cleo := w.Known("Ann"), w.Known("Bob"), w.Known("Cleo")
+		a, c := w.Lead(ann), w.Lead(cleo)
+		w.Passes(1)
+		w.crowd(12_500)
+		w.Status(a, goodValue)
+		w.Lead(bob, sandbox.Fields{"Status": goodValue})
+		w.After(time.Minute)
+		for range 3 {
+			w.Calls()
+			w.Pass()
+			if got := w.Calls(); got > 4 {
+				t.Errorf("a pass over 12,500 changed Leads: got %d calls, want four at most", got)
+			}
+			w.After(time.Minute)
+		}
+		w.WantOnly(ann, bob)
+		w.After(overlap)
+		w.Status(c, goodValue)
+		w.Passes(1)
+		w.WantOnly(ann, bob, cleo)
+	})
+}
+
+func TestReconcileFindsWhatNoDeltaShows(t *testing.T) {
+	for name, appear := range map[string]func(w *world, u sandbox.User) (lead string, appears func()){
+		"a record that committed hours late": func(w *world, u sandbox.User) (string, func()) {
+			tx := w.org.Begin()
+			lead := tx.Create("Lead", sandbox.Fields{"LastName": "Late", "Company": "Late", "Email": u.Email, codeField: u.Code})
+			return lead, tx.Commit
+		},
+		"a record that was shared later": func(w *world, u sandbox.User) (string, func()) {
+			lead := w.Lead(u)
+			w.org.HideRecord("Lead", lead)
+			return lead, func() { w.org.ShowRecord("Lead", lead) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			running(t, one(fieldCampaign()), func(w *world) {
+				ann := w.Known("Ann")
+				lead, appears := appear(w, ann)
+				w.Passes(1)
+				w.After(3 * time.Hour)
+				w.Passes(1)
+				appears()
+				w.Passes(2)
+				w.WantNot(ann, rules.NoRecord)
+				w.After(20 * time.Hour)
+				w.Passes(2)
+				w.WantLinks(ann, lead)
+				w.Status(lead, goodValue)
+				w.Passes(1)
+				w.WantQualified(ann)
+			})
+		})
+	}
+}
+
+func TestReconcileSeesAChangeThatCommittedHoursLate(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		tx := w.org.Begin()
+		tx.Update("Lead", lead, sandbox.Fields{"Status": goodValue})
+		w.After(2 * time.Hour)
+		w.Passes(1)
+		tx.Commit()
+		w.Passes(1)
+		w.WantNot(ann, rules.ValueNotReached)
+		w.After(24 * time.Hour)
+		w.Passes(1)
+		w.WantQualified(ann)
+	})
+}
