@@ -108,7 +108,7 @@ var badFiles = map[string][]string{
 		`39: campaigns[8].object: "Account" is not one of Lead, Contact`,
 		`40: campaigns[8].referral_code_field: "Referral Code" is not an API name; Salesforce shows it as Field Name in the Object Manager, like Status or Referral_Code__c`,
 		`41: campaigns[8].fields: has no effect with when_lead_joins: nothing; remove it`,
-		`47: campaigns[9].object: has no effect with when_lead_joins: create_lead; remove it`,
+		`47: campaigns[9].object: contradicts when_lead_joins: create_lead, which makes a Lead; remove it`,
 		`53: campaigns[9].qualify.value: has no value; write one or remove the line`,
 		`54: campaigns[10].id: is missing; write the campaign's number in Referral Factory, like 101`,
 		`56: campaigns[11]: is a single value; want keys with values`,

@@ -55,18 +55,21 @@ func (c *checker) joining(key string, campaign *Campaign) bool {
 		return false
 	}
 	with := "with when_lead_joins: " + string(campaign.WhenLeadJoins)
+	made := rules.Lead
 	switch campaign.WhenLeadJoins {
 	case rules.DoNothingOnJoin:
 		c.noEffect(with, key+"fields")
 		return choice(c, key+"object", campaign.Object, rules.Lead, rules.Contact)
 	case rules.CreateLead:
-		campaign.Object = rules.Lead
 		c.warnUnmapped(key+"fields", *campaign, "LastName", "Company")
 	case rules.CreateContact:
-		campaign.Object = rules.Contact
+		made = rules.Contact
 		c.warnUnmapped(key+"fields", *campaign, "LastName")
 	}
-	c.noEffect(with, key+"object")
+	if c.has(key+"object") && campaign.Object != made {
+		c.problem(key+"object", "contradicts when_lead_joins: %s, which makes a %s; remove it", campaign.WhenLeadJoins, made)
+	}
+	campaign.Object = made
 	return true
 }
 

@@ -10,6 +10,8 @@ import (
 
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/viper"
+
+	"qualifyd/rules"
 )
 
 // decode loads the document's values into config, over the defaults that it
@@ -191,11 +193,7 @@ func (e EffectiveFrom) String() string { return e.Text }
 // in places a date in its zone.
 func (e EffectiveFrom) in(zone *time.Location) EffectiveFrom {
 	if e.IsDate {
-		year, month, day := e.Time.Date()
-		e.Time = time.Date(year, month, day, 0, 0, 0, 0, zone)
-		if e.Time.Day() != day { // midnight fell into the hour that summer time skips, as in Santiago
-			e.Time = e.Time.Add(time.Hour)
-		}
+		e.Time = rules.StartOfDay(e.Time, zone)
 	}
 	return e
 }

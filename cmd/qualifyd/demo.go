@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"qualifyd/cmd/config"
@@ -42,7 +43,7 @@ type demo struct {
 	names  map[int64]string
 }
 
-// The demo lives on two Mondays to Fridays, with a pass every half hour of the working day.
+// The demo lives through two weeks from Monday to Friday, with a pass every half hour of the working day.
 const (
 	demoDays  = 12
 	demoStart = 9
@@ -55,13 +56,13 @@ func (a *app) demo(ctx context.Context) error {
 		return fmt.Errorf("demo: %w", err)
 	}
 	defer os.RemoveAll(folder)
-	d := &demo{app: a, now: time.Date(2026, 3, 2, demoStart, 0, 0, 0, time.UTC), names: map[int64]string{}}
+	d := &demo{app: a, now: time.Date(2026, 2, 27, demoStart, 0, 0, 0, time.UTC), names: map[int64]string{}}
 	d.org, d.rf = sandbox.NewOrg(d.clock), sandbox.NewReferralFactory(d.clock)
 	c := d.config(filepath.Join(folder, "demo.db"))
 	if d.store, err = store.Create(c.Store.Path); err != nil {
 		return err
 	}
-	d.daemon, err = build(c, d.store, newLogger(a.err, config.Log{Level: "error", Format: "auto"}), d.transports())
+	d.daemon, err = build(c, d.store, zerolog.Nop(), d.transports())
 	if err == nil {
 		err = d.play(ctx, c)
 	}
@@ -130,7 +131,7 @@ func (d *demo) pass(ctx context.Context) error {
 	d.now = d.now.Add(time.Minute) // what the team did is a minute old when qualifyd looks
 	d.passes++
 	if err := d.daemon.once(ctx); err != nil {
-		return err
+		return fmt.Errorf("demo: pass %d: %w", d.passes, errors.Unwrap(err))
 	}
 	return d.store.View(func(tx *store.Tx) error {
 		return tx.Ledger(d.told, func(e store.Entry) error {

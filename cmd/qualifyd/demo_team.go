@@ -28,12 +28,10 @@ var (
 // person is a referral as the sales team sees it.
 type person struct {
 	sandbox.User
-	campaign config.Campaign
-	last     string
-	known    bool // had a record before being referred
-	record   string
-	deal     string
-	steps    int
+	campaign           config.Campaign
+	first, last, email string
+	record, deal       string
+	steps              int
 }
 
 // salesTeam is a script: the same people do the same things at the same times in every demo.
@@ -57,11 +55,22 @@ func newSalesTeam(d *demo, c config.Config) *salesTeam {
 		d.rf.AddCampaign(campaign.ID, campaign.Name)
 		d.names[campaign.ID] = campaign.Name
 		for range referralsACampaign {
-			t.arrive = append(t.arrive, person{campaign: campaign, last: lastNames[t.dice.IntN(len(lastNames))]})
+			t.arrive = append(t.arrive, t.newPerson(campaign, len(t.arrive)))
 		}
 	}
+	d.now = d.now.AddDate(0, 0, 3) // whom the company knew, it knew for some days
 	t.dice.Shuffle(len(t.arrive), func(i, j int) { t.arrive[i], t.arrive[j] = t.arrive[j], t.arrive[i] })
 	return t
+}
+
+// newPerson makes up somebody who will be referred. Some of them the company knows already.
+func (t *salesTeam) newPerson(c config.Campaign, n int) person {
+	p := person{campaign: c, first: firstNames[t.dice.IntN(len(firstNames))], last: lastNames[t.dice.IntN(len(lastNames))]}
+	p.email = fmt.Sprintf("%s.%s%d@example.com", p.first, p.last, n)
+	if t.dice.IntN(8) == 0 {
+		p.record = t.newRecord(&p)
+	}
+	return p
 }
 
 // work is half an hour of the team's day.
@@ -79,22 +88,16 @@ func (t *salesTeam) work(day int) {
 	}
 }
 
-// refer lets one more person be referred. Some of them the company knew already.
+// refer lets one more person be referred.
 func (t *salesTeam) refer() {
-	p := &t.arrive[0]
+	p := t.arrive[0]
 	t.arrive = t.arrive[1:]
-	first := firstNames[t.dice.IntN(len(firstNames))]
-	n := len(t.people)
-	email := fmt.Sprintf("%s.%s%d@example.com", first, p.last, n)
-	if p.known = t.dice.IntN(8) == 0; p.known {
-		p.record = t.newRecord(p, first, email)
-	}
-	p.User = t.rf.Refer(p.campaign.ID, sandbox.NewUser{FirstName: first, Email: email, Meta: []sandbox.Meta{{Field: "Last Name", Value: p.last}}})
-	t.people = append(t.people, p)
+	p.User = t.rf.Refer(p.campaign.ID, sandbox.NewUser{FirstName: p.first, Email: p.email, Meta: []sandbox.Meta{{Field: "Last Name", Value: p.last}}})
+	t.people = append(t.people, &p)
 }
 
-func (t *salesTeam) newRecord(p *person, first, email string) string {
-	fields := sandbox.Fields{"FirstName": first, "LastName": p.last, "Email": email}
+func (t *salesTeam) newRecord(p *person) string {
+	fields := sandbox.Fields{"FirstName": p.first, "LastName": p.last, "Email": p.email}
 	if p.campaign.Object == rules.Lead {
 		fields["Company"] = p.last + " Ltd"
 	}
@@ -127,7 +130,7 @@ func (t *salesTeam) findOrMake(p *person) string {
 			return id
 		}
 	}
-	return t.newRecord(p, p.FirstName, p.Email)
+	return t.newRecord(p)
 }
 
 func (t *salesTeam) advanceDeal(p *person) {

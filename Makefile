@@ -1,0 +1,39 @@
+# Everything runs on a fresh machine with only Go and make. `make help` lists the targets.
+GO          ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+VERSION     ?= development
+
+.PHONY: help build demo test check fuzz tidy
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build ./qualifyd
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o qualifyd ./cmd/qualifyd
+
+demo: ## watch two weeks of sales qualify referrals, in seconds
+	@$(GO) run ./cmd/qualifyd demo
+
+# The race detector needs cgo, and so a C compiler.
+RACE := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
+
+test: ## all tests, shuffled, with the race detector where a C compiler exists
+	@test -n "$(RACE)" || echo "no C compiler: the tests run without the race detector"
+	$(GO) test $(RACE) -shuffle=on ./...
+
+check: ## what CI refuses: formatting, vet, the linter, an untidy go.mod
+	@files=$$(gofmt -l .); test -z "$$files" || { echo "not formatted (gofmt -w):"; echo "$$files"; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	$(GO) mod tidy -diff
+
+fuzz: ## every fuzz target for a short while (FUZZTIME=30s each)
+	@grep -rl --include='*_test.go' '^func Fuzz' . | while read -r file; do \
+		for target in $$(grep -o '^func Fuzz[A-Za-z0-9_]*' $$file | cut -c6-); do \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(or $(FUZZTIME),30s) ./$$(dirname $$file) || exit 1; \
+		done; \
+	done
+
+tidy: ## format, and tidy go.mod
+	gofmt -w .
+	$(GO) mod tidy
