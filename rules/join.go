@@ -31,7 +31,9 @@ func (c Campaign) Join(r Referral, found []Candidate, mayWrite bool) Arrival {
 		link, _ := r.LinkTo(f.ID)
 		unpinned := old && !link.Kinds.Has(Pinned)
 		if unpinned && c.Duplicates == DoNothing && !f.MadeByConversion && (f.EmailMatches || f.CodeMatches) {
-			a.Blockers = append(a.Blockers, Blocker{f.Object, f.ID, f.Created})
+			if !r.Pinned() {
+				a.Blockers = append(a.Blockers, Blocker{f.Object, f.ID, f.Created})
+			}
 			continue
 		}
 		if !c.claims(f) || unpinned && c.Duplicates == CreateNew {

@@ -119,18 +119,20 @@ func judgeConversion(rule Rule, r Referral, lead Linked, all []Linked) Verdict {
 // judgeTakenOpportunity: a Lead converted without an Opportunity takes the one that carries the referral's code; it counts from that
 // Opportunity's creation.
 func judgeTakenOpportunity(lead Linked, all []Linked, from time.Time) Verdict {
-	v := withoutOpportunity(lead)
+	var verdicts []Verdict
 	for _, o := range taken(lead, all) {
-		if o.Created.Before(from) {
-			v = better(v, not(ValuePredates, fmt.Sprintf("Opportunity %s carries the referral's code, but was created at %s, before changes count (%s)",
+		switch {
+		case !o.known() || o.Absent:
+		case o.Created.Before(from):
+			verdicts = append(verdicts, not(ValuePredates, fmt.Sprintf("Opportunity %s carries the referral's code, but was created at %s, before changes count (%s)",
 				o.RecordID, stamp(o.Created), stamp(from))))
-			continue
+		default:
+			m := o.transition(IsConverted, "", "true", o.Created, ByCreation, "")
+			verdicts = append(verdicts, qualified(fmt.Sprintf("Lead %s is converted, and Opportunity %s, which carries the referral's code, was created at %s",
+				lead.RecordID, o.RecordID, stamp(o.Created)), m))
 		}
-		m := o.transition(IsConverted, "", "true", o.Created, ByCreation, "")
-		v = better(v, qualified(fmt.Sprintf("Lead %s is converted, and Opportunity %s, which carries the referral's code, was created at %s",
-			lead.RecordID, o.RecordID, stamp(o.Created)), m))
 	}
-	return v
+	return best(verdicts, withoutOpportunity(lead))
 }
 
 func withoutOpportunity(lead Linked) Verdict {
@@ -147,10 +149,10 @@ func judgeStage(rule Rule, r Referral, lead Linked, all []Linked) Verdict {
 	if v, ok := unusable(lead, find(all, lead.OpportunityID), nil); ok && lead.OpportunityID != "" {
 		return v
 	}
-	v := withoutOpportunity(lead)
+	var verdicts []Verdict
 	for _, o := range taken(lead, all) {
 		if !o.known() || o.Absent {
-			v = better(v, not(StageNotReached, fmt.Sprintf("Opportunity %s cannot be read", o.RecordID)))
+			verdicts = append(verdicts, not(StageNotReached, fmt.Sprintf("Opportunity %s cannot be read", o.RecordID)))
 			continue
 		}
 		var after time.Time
@@ -158,9 +160,9 @@ func judgeStage(rule Rule, r Referral, lead Linked, all []Linked) Verdict {
 			after = lead.convertedBy()
 		}
 		got := o.read(rule.Target, from, after, o.Since)
-		v = better(v, got.verdict(o, rule.Target, from, StageNotReached))
+		verdicts = append(verdicts, got.verdict(o, rule.Target, from, StageNotReached))
 	}
-	return v
+	return best(verdicts, withoutOpportunity(lead))
 }
 
 // unusable tells why a conversion cannot be weighed yet, or not at all.

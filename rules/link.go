@@ -57,18 +57,24 @@ type Claim struct {
 	Kinds    Kinds // why the record has been the referral's so far, without code and e-mail unless they are claimed by the record no more
 	Code     bool  // the record carries the referral's code now
 	Email    bool  // the record has the referral's e-mail now
+	Fresh    bool  // this very look makes the claim: by a merge, a conversion
 }
 
+// becameTheirs tells whether the record's e-mail is the referral's now and was not, as far as its link knows.
+func (c Claim) becameTheirs() bool { return c.Email && !c.Fresh && !c.Kinds.Has(ByEmail) }
+
 // Owner settles who of a campaign has a record. A pin decides, then the code on the record. Without either, everybody who has it by e-mail,
-// or has had it so far, claims it; only a link that rests on a former code or e-mail gives way when the e-mail is another referral's now.
-// Where more than one claim is left, nobody has the record: owner is 0 and disputed lists the claimants.
+// or has had it so far, claims it. A link that rests on a former code or e-mail gives way when the e-mail is another referral's now; one that
+// came by an earlier merge, when the e-mail has become another's since. Where more than one claim is left, nobody has the record: owner is 0
+// and disputed lists the claimants.
 func Owner(claims []Claim) (owner int64, disputed []int64) {
 	byEmail := slices.ContainsFunc(claims, func(c Claim) bool { return c.Email })
+	moved := slices.ContainsFunc(claims, Claim.becameTheirs)
 	for _, strong := range []func(Claim) bool{
 		func(c Claim) bool { return c.Kinds.Has(Pinned) },
 		func(c Claim) bool { return c.Code },
 		func(c Claim) bool {
-			return c.Email || c.Kinds.Has(Created, Marked, Conversion, Merge) || !byEmail && len(c.Kinds) > 0
+			return c.Email || c.Kinds.Has(Created, Marked, Conversion) || c.Kinds.Has(Merge) && (c.Fresh || !moved) || !byEmail && len(c.Kinds) > 0
 		},
 	} {
 		var left []int64
@@ -99,7 +105,8 @@ const (
 )
 
 // Admit applies the duplicate policy to one record at the moment of its linking (a merge included). Opportunities are never
-// duplicates: their age is weighed by the rule. madeByConversion is set for a Contact that a linked Lead's conversion created.
+// duplicates: their age is weighed by the rule. Once a person has pinned a record, others that existed before block no more. madeByConversion is
+// set for a Contact that a linked Lead's conversion created.
 func (c Campaign) Admit(r Referral, rec Record, kinds Kinds, madeByConversion bool) Admission {
 	if kinds.Has(Pinned, Created) || rec.Object == Opportunity || c.Duplicates == Update || madeByConversion {
 		return Admitted
@@ -107,7 +114,7 @@ func (c Campaign) Admit(r Referral, rec Record, kinds Kinds, madeByConversion bo
 	if !r.ExistedBefore(rec.Created) {
 		return Admitted
 	}
-	if c.Duplicates == CreateNew {
+	if c.Duplicates == CreateNew || r.Pinned() {
 		return Ignored
 	}
 	return Blocks

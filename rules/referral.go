@@ -67,10 +67,10 @@ type Blocker struct {
 // showed it, lacking the times of earlier complete sweeps of the campaign (none of which showed it).
 func (r *Referral) JoinTimes(zone *time.Location, sweep time.Time, lacking []time.Time) {
 	r.Joined = sweep
-	if start, err := time.ParseInLocation(time.DateOnly, r.SignedUpOn, zone); err == nil {
-		r.DayEnds = start.AddDate(0, 0, 1).UTC()
-		if start.Before(sweep) {
-			r.Joined = start.UTC()
+	if day, err := time.Parse(time.DateOnly, r.SignedUpOn); err == nil {
+		r.DayEnds = StartOfDay(day.AddDate(0, 0, 1), zone)
+		if start := StartOfDay(day, zone); start.Before(sweep) {
+			r.Joined = start
 		}
 	}
 	for _, t := range lacking {
@@ -78,6 +78,16 @@ func (r *Referral) JoinTimes(zone *time.Location, sweep time.Time, lacking []tim
 			r.Lacked = t
 		}
 	}
+}
+
+// StartOfDay is the instant at which the day that t names begins in a zone.
+func StartOfDay(t time.Time, zone *time.Location) time.Time {
+	year, month, day := t.Date()
+	start := time.Date(year, month, day, 0, 0, 0, 0, zone)
+	if start.Day() != day { // midnight fell into the hour that summer time skips, as in Santiago
+		start = start.Add(time.Hour)
+	}
+	return start.UTC()
 }
 
 // ExistedBefore tells whether a record that was created at created was there before the referral: earlier than it joined or, on the
@@ -104,6 +114,11 @@ func (r Referral) LinkTo(recordID string) (Link, bool) {
 		return Link{}, false
 	}
 	return r.Links[i], true
+}
+
+// Pinned tells whether a person has pinned a record to the referral.
+func (r Referral) Pinned() bool {
+	return slices.ContainsFunc(r.Links, func(l Link) bool { return l.Kinds.Has(Pinned) })
 }
 
 // SetLink adds a link, or the new reasons to the one that is there.

@@ -160,7 +160,7 @@ func (s Snapshot) conversion(contact, opportunity *Snapshot, from, since time.Ti
 		c.At, c.Proof = made, ByCreation
 	default:
 		day, err := time.Parse(time.DateOnly, s.ConvertedOn)
-		if err != nil || !day.After(startOfDay(from).AddDate(0, 0, 1)) {
+		if err != nil || !day.After(utcDay(from).AddDate(0, 0, 1)) {
 			return c
 		}
 		c.At, c.Proof = day, ByDate
@@ -201,7 +201,7 @@ func MadeByConversion(convertedOn string, created time.Time) bool {
 	if err != nil || created.IsZero() {
 		return false
 	}
-	return startOfDay(created).Sub(day).Abs() <= 24*time.Hour
+	return utcDay(created).Sub(day).Abs() <= 24*time.Hour
 }
 
-func startOfDay(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
+func utcDay(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }

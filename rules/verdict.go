@@ -38,7 +38,7 @@ const (
 	RecordDeleted       Reason = "record_deleted"
 	JoinRefused         Reason = "join_refused"
 	NoRecord            Reason = "no_record"
-	NotInCampaign       Reason = "not_in_campaign"   // for explain: nobody of a configured campaign is meant
+	NotInCampaign       Reason = "not_in_campaign" // for explain: nobody of a configured campaign is meant
 	QualifiedByOperator Reason = "qualified_by_hand"
 )
 
@@ -111,6 +111,18 @@ func better(a, b Verdict) Verdict {
 		return b
 	}
 	return a
+}
+
+// best picks the verdict to give of several; otherwise is for none.
+func best(verdicts []Verdict, otherwise Verdict) Verdict {
+	if len(verdicts) == 0 {
+		return otherwise
+	}
+	v := verdicts[0]
+	for _, other := range verdicts[1:] {
+		v = better(v, other)
+	}
+	return v
 }
 
 // when is the instant of the event that decided.

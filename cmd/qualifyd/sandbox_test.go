@@ -149,7 +149,7 @@ func TestSandboxNamesBadRowsAndLosesNothingElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	for file, rows := range map[string]string{
-		"Contact.csv":     "\"0035g00000Lt7aD\",\"0\",\"cut off\r\n",
+		"Contact.csv":     "\"0035g00000Lt7aD\",\"0\",\"cut off\r\n\"0035g00000Lt7aE\",\"0\",\"\",\"Zola\"" + strings.Repeat(",\"\"", 6) + "\r\n",
 		"Lead.csv":        "\"not an Id\"" + strings.Repeat(",\"\"", 21) + "\r\n\"00Q5g00000Hh8te\",\"0\",\"Short\"\r\n",
 		"Opportunity.csv": "\"0065g00000Bn4Y0\",\"0\",\"Zebra deal\",\"\",\"Prospecting\",\"a lot\",\"2026-12-15\",\"0\",\"0\",\"2026-10-05 06:00:00\",\"\",\"\"\r\n",
 		"Case.csv":        "\"ID\"\r\n",
@@ -159,6 +159,7 @@ func TestSandboxNamesBadRowsAndLosesNothingElse(t *testing.T) {
 	}
 	s := startSandbox(t, "--load", folder)
 	want := maps.Clone(exported)
+	want["Contact"] = append(slices.Clone(want["Contact"]), "Zola")               // behind the row that breaks off
 	want["Opportunity"] = append(slices.Clone(want["Opportunity"]), "Zebra deal") // only its amount is bad
 	for object, want := range want {
 		if d := cmp.Diff(want, s.names(t, object)); d != "" {
@@ -174,7 +175,7 @@ func TestSandboxNamesBadRowsAndLosesNothingElse(t *testing.T) {
 	begin := []string{
 		"not loaded: Broken.json: is not a JSON tree",
 		"not loaded: Case.csv: is not named for an object",
-		"not loaded: Contact.csv: ",
+		"not loaded: Contact.csv, row 5: ",
 		"not loaded: Lead.csv, row 10: has 3 values for 22 columns; the record is left out",
 		"not loaded: Lead.csv, row 9, column Id: is not an Id",
 		"not loaded: Opportunity.csv, row 5, column Amount: ",

@@ -2,6 +2,7 @@ package poll
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -15,14 +16,19 @@ const queriesACall = 5
 
 // question is a query with what to do with its answer.
 type question struct {
-	name   string       // what failed is reported by it
+	name   string       // what failed is noted by it
+	from   string       // the Salesforce object that is queried
 	object rules.Object // whose describe decides which columns there are
 	// soql builds the query; it is built anew when a column turned out to be gone.
 	soql func() salesforce.Soql
 	// page takes a page of the answer within the transaction that is the page's; last is set for the last one.
 	page func(tx *store.Tx, rows []salesforce.Row, a salesforce.Answer, last bool) error
 	// tooLong is asked, where it is set, whether an answer of so many rows should be left alone; nothing of it is taken then.
-	tooLong func(rows int, a salesforce.Answer) bool
+	tooLong func(rows int) bool
+	// leave is called, where it is set, when the answer is left alone for its length, or Salesforce takes too long to give it.
+	leave func(a salesforce.Answer)
+	// halves are, where set, two questions that ask the same with half the values each; nil when there is but one value.
+	halves func() []question
 	// gone is called, where it is set, when the org has no such object.
 	gone func() error
 }
@@ -42,7 +48,7 @@ func (t *pass) ask(ctx context.Context, questions []question) error {
 func (t *pass) askCall(ctx context.Context, questions []question, again bool) error {
 	var queries []salesforce.Query
 	for i, q := range questions {
-		queries = append(queries, salesforce.Query{Name: fmt.Sprintf("%s_%d", q.object, i), SOQL: q.soql()})
+		queries = append(queries, salesforce.Query{Name: fmt.Sprintf("%s_%d", q.from, i), SOQL: q.soql()})
 	}
 	answer, results, err := t.Salesforce.Composite(ctx, queries)
 	t.heard(answer)
@@ -55,7 +61,7 @@ func (t *pass) askCall(ctx context.Context, questions []question, again bool) er
 		}
 		return nil
 	case err != nil:
-		return t.fail(ctx, err, questions...)
+		return t.failAll(ctx, err, answer, questions)
 	}
 	if err := t.takeFirstPages(questions, results, answer); err != nil {
 		return err
@@ -73,8 +79,10 @@ func (t *pass) askCall(ctx context.Context, questions []question, again bool) er
 		case kind == salesforce.ObjectGone && q.gone != nil:
 			err = q.gone()
 		case result.Err != nil:
-			err = t.fail(ctx, result.Err, q)
-		case result.Next != "" && !t.leaves(q, result, answer):
+			err = t.fail(ctx, result.Err, answer, q)
+		case q.leaves(result):
+			q.leave(answer)
+		case result.Next != "":
 			err = t.follow(ctx, q, result.Next)
 		}
 		if err != nil {
@@ -91,15 +99,15 @@ func (t *pass) askCall(ctx context.Context, questions []question, again bool) er
 }
 
 // leaves tells whether a long answer is left alone.
-func (t *pass) leaves(q question, r salesforce.Result, a salesforce.Answer) bool {
-	return r.Next != "" && q.tooLong != nil && q.tooLong(r.Total, a)
+func (q question) leaves(r salesforce.Result) bool {
+	return r.Next != "" && q.tooLong != nil && q.tooLong(r.Total)
 }
 
 func (t *pass) takeFirstPages(questions []question, results []salesforce.Result, a salesforce.Answer) error {
 	return t.update(func(tx *store.Tx) error {
 		for i, q := range questions {
 			r := results[i]
-			if r.Err != nil || t.leaves(q, r, a) {
+			if r.Err != nil || q.leaves(r) {
 				continue
 			}
 			if err := q.page(tx, r.Rows, a, r.Next == ""); err != nil {
@@ -121,10 +129,10 @@ func (t *pass) follow(ctx context.Context, q question, next string) error {
 		}
 		t.heard(answer)
 		if err != nil {
-			return t.fail(ctx, err, q)
+			return t.fail(ctx, err, answer, q)
 		}
 		if page.Next == next {
-			return t.fail(ctx, fmt.Errorf("the answer's next page is the same page again"), q)
+			return t.fail(ctx, errors.New("the answer's next page is the same page again"), answer, q)
 		}
 		next = page.Next
 		err = t.update(func(tx *store.Tx) error { return q.page(tx, page.Rows, answer, next == "") })
@@ -135,10 +143,36 @@ func (t *pass) follow(ctx context.Context, q question, next string) error {
 	return nil
 }
 
-// fail notes that questions were not answered to their end.
-func (t *pass) fail(ctx context.Context, err error, questions ...question) error {
+// failAll fails every question of a call that was not answered.
+func (t *pass) failAll(ctx context.Context, err error, a salesforce.Answer, questions []question) error {
+	if len(questions) == 1 {
+		return t.fail(ctx, err, a, questions[0])
+	}
 	for _, q := range questions {
 		t.failed[q.name] = true
 	}
-	return t.problem(ctx, fmt.Errorf("poll %s: %w", questions[0].name, err))
+	return t.problem(ctx, fmt.Errorf("poll: %w", err))
+}
+
+// fail notes that a question was not answered to its end. Where too much was asked for at once it is asked for in another way instead: with
+// half the values, or by the Ids of the linked records.
+func (t *pass) fail(ctx context.Context, err error, a salesforce.Answer, q question) error {
+	if salesforce.KindOf(err) == salesforce.Narrow {
+		if q.leave != nil && !a.Bound.IsZero() {
+			q.leave(a)
+			return nil
+		}
+		if halves := q.halfway(); halves != nil {
+			return t.ask(ctx, halves)
+		}
+	}
+	t.failed[q.name] = true
+	return t.problem(ctx, fmt.Errorf("poll %s: %w", q.name, err))
+}
+
+func (q question) halfway() []question {
+	if q.halves == nil {
+		return nil
+	}
+	return q.halves()
 }

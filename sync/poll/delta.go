@@ -168,12 +168,13 @@ func (t *pass) deltaQuestion(d *delta) question {
 		object = h.of
 	}
 	return question{
-		name: d.name, object: object,
+		name: d.name, from: d.name, object: object,
 		soql: func() salesforce.Soql { return t.deltaSoql(d) },
 		page: func(tx *store.Tx, rows []salesforce.Row, a salesforce.Answer, last bool) error {
 			return t.deltaPage(tx, d, rows, a, last)
 		},
-		tooLong: func(rows int, a salesforce.Answer) bool { return t.tooLong(d, object, rows, a) },
+		tooLong: func(rows int) bool { return t.tooLong(d, rows) },
+		leave:   func(a salesforce.Answer) { d.left, d.bound = true, a.Bound },
 		gone:    func() error { return t.deltaGone(d.name) },
 	}
 }
@@ -300,19 +301,15 @@ const longAnswer = 10_000
 
 // tooLong tells whether an answer is so long that reading the pending referrals' records by Id, and looking for their codes and e-mails,
 // costs fewer calls. A mass update would otherwise be read again by every pass inside the overlap.
-func (t *pass) tooLong(d *delta, object rules.Object, rows int, a salesforce.Answer) bool {
-	if d.left || rows <= longAnswer || d.mark.Resuming() {
-		return d.left
+func (t *pass) tooLong(d *delta, rows int) bool {
+	if rows <= longAnswer || d.mark.Resuming() {
+		return false
 	}
 	if t.pending < 0 {
 		t.pending = t.countPending()
 	}
 	const rowsACall, readsACall = 2000, 500 // a read by Id asks for the record and its history
-	if rows/rowsACall <= 2*t.pending/readsACall+queriesACall {
-		return false
-	}
-	d.left, d.bound = true, a.Bound
-	return true
+	return rows/rowsACall > 2*t.pending/readsACall+queriesACall
 }
 
 func (t *pass) countPending() int {

@@ -31,8 +31,16 @@ func (t *pass) judge(context.Context) error {
 			return nil
 		})
 		if err != nil || left < judgedAtOnce {
+			t.alarm()
 			return err
 		}
+	}
+}
+
+// alarm says for which campaigns the brake held something in this pass.
+func (t *pass) alarm() {
+	for campaign, n := range t.braked {
+		t.Log.Error().Int64("campaign", campaign).Int("held", n).Msg("the brake holds qualifications of a campaign; look at them, then: qualifyd release")
 	}
 }
 
@@ -110,8 +118,7 @@ func (t *pass) holdBack(tx *store.Tx, rule rules.Rule, v rules.Verdict) (rules.V
 	c.Brake = window
 	if tooMany {
 		v.Outcome, v.Reason = rules.Held, rules.HeldByBrake
-		t.Log.Error().Int64("campaign", rule.ID).Int("brake", rule.Brake.Count).Stringer("window", rule.Brake.Window).
-			Msg("the brake holds qualifications of a campaign; look at them, then: qualifyd release")
+		t.braked[rule.ID]++
 	}
 	return v, tx.PutCampaign(c)
 }

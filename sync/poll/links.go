@@ -102,6 +102,7 @@ func (t *pass) claimant(tx *store.Tx, r rules.Referral, c rules.Campaign, s seen
 	claim := rules.Claim{
 		Referral: r.ID,
 		Kinds:    link.Kinds,
+		Fresh:    len(asked) > 0,
 		Code:     known && code != "" && code == r.Code || !known && link.Kinds.Has(rules.ByCode),
 	}
 	claim.Email = t.hasEmail(r, c, s, link) && !t.othersCode(tx, r, code)
@@ -162,7 +163,7 @@ func (t *pass) link(tx *store.Tx, s seen, c claimant, ambiguous, neverSeen bool,
 		return nil
 	}
 	now := rules.Link{Object: s.Object, RecordID: s.ID, Kinds: c.kinds, Ambiguous: ambiguous, Since: s.SeenAt}
-	if linked {
+	if linked && !old.Since.IsZero() {
 		now.Since = old.Since
 	}
 	r.Unlink(s.ID)
@@ -197,19 +198,23 @@ func (t *pass) unlink(tx *store.Tx, s seen, c claimant) error {
 	return errors.Join(tx.PutReferral(r), tx.Judge(r.ID))
 }
 
-// block notes that a record existed before the referral, which under do_nothing keeps it from qualifying.
+// block notes that records existed before the referral, which under do_nothing keeps it from qualifying.
 func (t *pass) block(tx *store.Tx, r rules.Referral, blockers ...rules.Blocker) error {
 	if r.Standing != rules.Pending {
 		return nil
 	}
+	known := len(r.Blockers)
 	for _, b := range blockers {
 		if !slices.ContainsFunc(r.Blockers, func(known rules.Blocker) bool { return known.ID == b.ID }) {
 			r.Blockers = append(r.Blockers, b)
 		}
 	}
+	if len(r.Blockers) == known {
+		return nil
+	}
 	r.Settled = true
 	err := tx.Append(store.Entry{
-		At: t.now, Act: store.ActBlocked, Campaign: r.CampaignID, Referral: r.ID, Reason: rules.ExistingRecord, Record: r.Blockers[0].ID,
+		At: t.now, Act: store.ActBlocked, Campaign: r.CampaignID, Referral: r.ID, Reason: rules.ExistingRecord, Record: r.Blockers[known].ID,
 	})
 	return errors.Join(err, tx.PutReferral(r), tx.Judge(r.ID))
 }

@@ -21,20 +21,27 @@ func (t *pass) lookup(ctx context.Context, referrals []rules.Referral, everywher
 	var questions []question
 	for _, w := range t.wantedValues(referrals, everywhere) {
 		for _, some := range chunks(w.values, func(values []string) salesforce.Soql { return t.lookupSoql(w, values) }) {
-			questions = append(questions, question{
-				name: lookupName, object: w.object,
-				soql: func() salesforce.Soql { return t.lookupSoql(w, some) },
-				page: func(_ *store.Tx, rows []salesforce.Row, a salesforce.Answer, _ bool) error {
-					for _, row := range rows {
-						s := t.record(w.object, row, a.Since)
-						found[s.ID] = s
-					}
-					return nil
-				},
-			})
+			questions = append(questions, t.lookupQuestion(w, some, found))
 		}
 	}
 	return found, t.ask(ctx, questions)
+}
+
+func (t *pass) lookupQuestion(w wantedIn, values []string, found map[string]seen) question {
+	return question{
+		name: lookupName, from: string(w.object), object: w.object,
+		soql: func() salesforce.Soql { return t.lookupSoql(w, values) },
+		page: func(_ *store.Tx, rows []salesforce.Row, a salesforce.Answer, _ bool) error {
+			for _, row := range rows {
+				s := t.record(w.object, row, a.Since)
+				found[s.ID] = s
+			}
+			return nil
+		},
+		halves: func() []question {
+			return halve(values, func(some []string) question { return t.lookupQuestion(w, some, found) })
+		},
+	}
 }
 
 // wantedIn are values wanted in one field of an object.

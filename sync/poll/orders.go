@@ -144,11 +144,12 @@ func Pin(tx *store.Tx, r rules.Referral, recordID string, o Order) error {
 		}
 	}
 	r.Blockers = nil
+	r.SetLink(rules.Link{Object: prefixes[id[:3]], RecordID: id, Kinds: rules.Kinds{rules.Pinned}})
 	entry := o.entry(r, store.ActPinned)
 	entry.Record = id
 	return errors.Join(
 		tx.PutReferral(r), tx.Judge(r.ID), tx.Append(entry),
-		tx.Read(id, prefixes[id[:3]], map[int64]rules.Kinds{r.ID: {rules.Pinned}}))
+		tx.Read(id, prefixes[id[:3]], nil))
 }
 
 // unpin takes an earlier pin of the record from another referral of the campaign.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"qualifyd/rules"
@@ -27,6 +28,7 @@ type pass struct {
 	reconciling bool              // the daily look at every pending referral is due
 	unjoined    map[int64]bool    // campaigns whose new referrals could not be looked up
 	reading     map[string]demand // records to be read by Id besides those marked in the store
+	braked      map[int64]int     // qualifications that the brake held, by campaign
 	problems    []error
 }
 
@@ -38,7 +40,7 @@ type demand struct {
 
 // Pass runs one pass: join, poll, read, judge. It goes on past what fails, and returns all of it joined; what did not fail is committed.
 func (p *Poller) Pass(ctx context.Context) error {
-	t := &pass{Poller: p, failed: map[string]bool{}, gone: map[string]bool{}, pending: -1, unjoined: map[int64]bool{}, reading: map[string]demand{}}
+	t := &pass{Poller: p, failed: map[string]bool{}, gone: map[string]bool{}, pending: -1, unjoined: map[int64]bool{}, reading: map[string]demand{}, braked: map[int64]int{}}
 	err := t.run(ctx)
 	return errors.Join(append(t.problems, err, t.countCalls())...)
 }
@@ -59,13 +61,15 @@ func (t *pass) run(ctx context.Context) error {
 	return nil
 }
 
-// problem takes note of a failure that the pass can go on from. It returns what it cannot go on from: the store's failures, refused
-// credentials, limits, and the caller's wish to stop.
+// problem takes note of a failure that the pass can go on from. It returns what it cannot go on from: the store's failures, a refused
+// session, limits, and the caller's wish to stop. A permission that is missing for one object (403) does not stop the others.
 func (t *pass) problem(ctx context.Context, err error) error {
+	var e *salesforce.APIError
+	forbidden := errors.As(err, &e) && e.Kind == salesforce.Refused && e.Status == http.StatusForbidden
 	switch kind := salesforce.KindOf(err); {
 	case err == nil:
 		return nil
-	case errors.Is(err, ErrStore), ctx.Err() != nil, kind == salesforce.Refused, kind == salesforce.Limit, kind == salesforce.Gone:
+	case errors.Is(err, ErrStore), ctx.Err() != nil, kind == salesforce.Refused && !forbidden, kind == salesforce.Limit, kind == salesforce.Gone:
 		return err
 	}
 	t.problems = append(t.problems, err)

@@ -83,34 +83,56 @@ func (t *pass) unreadable(object rules.Object) bool {
 
 func (t *pass) newRead(object rules.Object, ids []string) *read {
 	r := &read{object: object, ids: ids}
-	name := historyOf(object)
-	if fields := t.historyFields(object); len(fields) == 0 || t.gone[name] {
+	if len(t.historyFields(object)) == 0 || t.gone[historyOf(object)] {
 		r.noHistory = true
 	} else {
-		h := histories[name]
-		r.questions = append(r.questions, question{
-			name: readName(object), object: object,
-			soql: func() salesforce.Soql { return t.historySoql(h, name, salesforce.In(h.parent, ids)) },
-			page: func(_ *store.Tx, rows []salesforce.Row, _ salesforce.Answer, _ bool) error {
-				r.history = append(r.history, rows...)
-				return nil
-			},
-			gone: func() error { r.noHistory = true; return t.noteGone(name) },
-		})
+		r.questions = append(r.questions, t.historyQuestion(r, ids))
 	}
-	r.questions = append(r.questions, question{
-		name: readName(object), object: object,
+	r.questions = append(r.questions, t.recordQuestion(r, ids))
+	return r
+}
+
+func (t *pass) historyQuestion(r *read, ids []string) question {
+	name := historyOf(r.object)
+	h := histories[name]
+	return question{
+		name: readName(r.object), from: name, object: r.object,
+		soql: func() salesforce.Soql { return t.historySoql(h, name, salesforce.In(h.parent, ids)) },
+		page: func(_ *store.Tx, rows []salesforce.Row, _ salesforce.Answer, _ bool) error {
+			r.history = append(r.history, rows...)
+			return nil
+		},
+		gone: func() error { r.noHistory = true; return t.noteGone(name) },
+		halves: func() []question {
+			return halve(ids, func(some []string) question { return t.historyQuestion(r, some) })
+		},
+	}
+}
+
+func (t *pass) recordQuestion(r *read, ids []string) question {
+	return question{
+		name: readName(r.object), from: string(r.object), object: r.object,
 		soql: func() salesforce.Soql {
-			return salesforce.Select(t.columns(object)...).From(string(object)).Where(salesforce.In("Id", ids))
+			return salesforce.Select(t.columns(r.object)...).From(string(r.object)).Where(salesforce.In("Id", ids))
 		},
 		page: func(_ *store.Tx, rows []salesforce.Row, a salesforce.Answer, _ bool) error {
 			for _, row := range rows {
-				r.rows = append(r.rows, t.record(object, row, a.Since))
+				r.rows = append(r.rows, t.record(r.object, row, a.Since))
 			}
 			return nil
 		},
-	})
-	return r
+		halves: func() []question {
+			return halve(ids, func(some []string) question { return t.recordQuestion(r, some) })
+		},
+	}
+}
+
+// halve asks for values in two questions; nil when there is but one value.
+func halve(values []string, ask func([]string) question) []question {
+	if len(values) < 2 {
+		return nil
+	}
+	return []question{ask(values[:len(values)/2]), ask(values[len(values)/2:])}
 }
 
 // finishReads takes in what was read, history first, each group of records in one transaction. A group that was not read whole stays marked.

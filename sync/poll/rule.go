@@ -81,6 +81,10 @@ func (t *pass) describe(ctx context.Context, object rules.Object) error {
 	if err != nil && !gone {
 		return t.problem(ctx, fmt.Errorf("describe %s: %w", object, err))
 	}
+	if hidden := missing(described{Describe: d}, ownColumns[object]); len(hidden) > 0 && !gone {
+		t.Log.Warn().Str("object", string(object)).Strs("fields", hidden).
+			Msg("the Salesforce user may not read fields that links and conversions are recognised by; check the field-level security")
+	}
 	before, known := t.described[object]
 	now := described{Describe: d, At: t.now, Asks: t.asks(), Gone: gone}
 	t.described[object] = now

@@ -142,11 +142,13 @@ func tooLong(status int) bool {
 }
 
 // classifyLogin judges answers of the token endpoint. All its refusals need a
-// person, whatever their code.
+// person, but for those that say the service or the org has had enough for now.
 func classifyLogin(status int, code string) Kind {
 	switch code {
 	case "unknown_error", "server_error", "temporarily_unavailable", "rate_limit_exceeded":
 		return Transient
+	case "REQUEST_LIMIT_EXCEEDED":
+		return Limit
 	}
 	if kind := classifyStatus(useLogin, status, code); kind == Transient {
 		return kind

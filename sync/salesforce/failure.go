@@ -24,7 +24,8 @@ type fault struct {
 	Description string `json:"error_description"` // may be absent
 
 	Errors     []fault          `json:"errors"`
-	Duplicates *duplicateResult `json:"duplicateResult"`
+	Duplicates *duplicateResult `json:"duplicateResult"` // as documented
+	Misspelt   *duplicateResult `json:"duplicateResut"`  // as sent by many versions
 }
 
 type duplicateResult struct {
@@ -73,6 +74,7 @@ func (e *APIError) describe(faults []fault) {
 		}
 		e.Fields = append(e.Fields, f.Fields...)
 		e.Matched = append(e.Matched, f.Duplicates.ids()...)
+		e.Matched = append(e.Matched, f.Misspelt.ids()...)
 	}
 	e.Message = strings.Join(words, "; ")
 }

@@ -92,12 +92,19 @@ func FuzzFailure(f *testing.F) {
 	})
 }
 
+// TestMatchedRecordsAreNamed: the key is duplicateResult in the documentation,
+// and duplicateResut in what many versions send.
 func TestMatchedRecordsAreNamed(t *testing.T) {
-	e := failure(request{op: "create Lead", use: useWrite}, 400, nil, []byte(duplicates))
-	if diff := cmp.Diff([]string{"00Q000000000001EAA", "00Q000000000002EAA"}, e.Matched); diff != "" {
-		t.Errorf("matched (-want +got):\n%s", diff)
-	}
-	if e.Kind != Rejected || e.Code != "DUPLICATES_DETECTED" {
-		t.Errorf("got %s %s", e.Kind, e.Code)
+	misspelt := strings.Replace(duplicates, "duplicateResult", "duplicateResut", 1)
+	for name, body := range map[string]string{"as documented": duplicates, "as sent": misspelt} {
+		t.Run(name, func(t *testing.T) {
+			e := failure(request{op: "create Lead", use: useWrite}, 400, nil, []byte(body))
+			if diff := cmp.Diff([]string{"00Q000000000001EAA", "00Q000000000002EAA"}, e.Matched); diff != "" {
+				t.Errorf("matched (-want +got):\n%s", diff)
+			}
+			if e.Kind != Rejected || e.Code != "DUPLICATES_DETECTED" {
+				t.Errorf("got %s %s, want %s DUPLICATES_DETECTED", e.Kind, e.Code, Rejected)
+			}
+		})
 	}
 }

@@ -57,10 +57,11 @@ func (o *Org) composite(c call) answer {
 	}
 	before := o.snapshot()
 	answers, bodies, broken := make([]answer, len(in.CompositeRequest)), map[string]any{}, false
+	c.allOrNone = in.AllOrNone
 	for i, s := range in.CompositeRequest {
 		answers[i] = o.sub(c, s, bodies)
 		bodies[s.ReferenceID] = plain(answers[i].body)
-		broken = broken || answers[i].status >= 400
+		broken = broken || answers[i].status >= 400 || answers[i].rolledBack
 		if broken && in.AllOrNone {
 			o.restore(before)
 			halt(answers, i)
@@ -144,7 +145,7 @@ func (o *Org) sub(outer call, s subrequest, bodies map[string]any) answer {
 	if parts[3] == "composite" && len(parts) == 4 {
 		return failed(failure(400, "INVALID_REQUEST", "A composite cannot hold a composite"))
 	}
-	return o.answer(call{method: strings.ToUpper(s.Method), version: version, parts: parts[3:], query: looseQuery(query), header: header, body: []byte(body)})
+	return o.answer(call{method: strings.ToUpper(s.Method), version: version, parts: parts[3:], query: looseQuery(query), header: header, body: []byte(body), allOrNone: outer.allOrNone})
 }
 
 func looseQuery(query string) url.Values {
@@ -226,10 +227,14 @@ func (o *Org) batchCall(c call) answer {
 }
 
 // collection answers /composite/sobjects: up to 200 records in one call, their
-// results in the order of the request.
+// results in the order of the request. The allOrNone of a composite around it
+// overrides its own.
 func (o *Org) collection(c call) answer {
-	if c.method == http.MethodDelete {
+	switch {
+	case c.method == http.MethodDelete:
 		return o.deleteMany(c)
+	case len(c.parts) == 3 && (c.method == http.MethodPost || c.method == http.MethodGet):
+		return o.readMany(c)
 	}
 	var in struct {
 		AllOrNone bool
@@ -246,12 +251,12 @@ func (o *Org) collection(c call) answer {
 	case len(in.Records) > maxCollection:
 		return failed(failure(400, "EXCEEDED_ID_LIMIT", "record limit reached. cannot submit more than %d records into this call", maxCollection))
 	}
-	return o.many(len(in.Records), in.AllOrNone, func(i int) (any, *apiError) { return o.oneOfMany(c, in.Records[i]) })
+	return o.many(len(in.Records), in.AllOrNone || c.allOrNone, func(i int) (any, *apiError) { return o.oneOfMany(c, in.Records[i]) })
 }
 
 func (o *Org) deleteMany(c call) answer {
 	ids := strings.Split(c.query.Get("ids"), ",")
-	return o.many(len(ids), c.query.Get("allOrNone") == "true", func(i int) (any, *apiError) {
+	return o.many(len(ids), c.allOrNone || c.query.Get("allOrNone") == "true", func(i int) (any, *apiError) {
 		id := longID(ids[i])
 		for _, name := range o.names {
 			if obj := o.objects[name]; obj.kind == data && strings.HasPrefix(id, obj.prefix) {
@@ -272,7 +277,8 @@ func (o *Org) many(n int, allOrNone bool, one func(i int) (any, *apiError)) answ
 		}
 		list[i] = result
 	}
-	if allOrNone && slices.Contains(bad, true) {
+	rollBack := allOrNone && slices.Contains(bad, true)
+	if rollBack {
 		o.restore(before)
 		rolledBack := refusal("ALL_OR_NONE_OPERATION_ROLLED_BACK", "Record rolled back because not all records were valid and the request was using AllOrNone header")
 		for i := range list {
@@ -281,7 +287,7 @@ func (o *Org) many(n int, allOrNone bool, one func(i int) (any, *apiError)) answ
 			}
 		}
 	}
-	return ok(list)
+	return answer{status: http.StatusOK, body: list, rolledBack: rollBack}
 }
 
 // oneOfMany creates, updates or upserts one record of a collection.

@@ -24,9 +24,11 @@
 // Salesforce, where vNN.0 is 31.0 to 68.0:
 //
 //	POST   /services/oauth2/token           client_credentials, JWT bearer, refresh_token
+//	GET, POST  /services/oauth2/revoke      ends a session, or a refresh token
 //	GET    /services/oauth2/userinfo
 //	GET    /id/ORG/USER                     the identity URL of a token answer
 //	GET    /services/data                   versions, without a session
+//	GET    /services/data/vNN.0             the resources, and the identity URL
 //	GET    /services/data/vNN.0/limits
 //	GET    /services/data/vNN.0/query       ?q=SOQL, also columns=true
 //	GET    /services/data/vNN.0/queryAll    deleted rows too
@@ -39,6 +41,7 @@
 //	POST   /services/data/vNN.0/composite
 //	POST   /services/data/vNN.0/composite/batch
 //	POST, PATCH, DELETE /services/data/vNN.0/composite/sobjects
+//	GET, POST  /services/data/vNN.0/composite/sobjects/X    several by Id
 //	PATCH  /services/data/vNN.0/composite/sobjects/X/FIELD
 //
 // Referral Factory, under /api/v2:
@@ -51,5 +54,5 @@
 // There are no more than qualifyd and the usual Salesforce clients need
 // (jsforce, the Salesforce CLI, simple-salesforce, go-salesforce,
 // tap-salesforce, n8n), and SOQL is what those send: no sub-selects, grouping,
-// TYPEOF or toLabel.
+// TYPEOF or toLabel. There is no SOSL, no Bulk API, and no getUpdated.
 package sandbox

@@ -20,8 +20,8 @@ func (l *loader) readCSV(file string, content []byte) {
 		l.problem(file, 0, "", "is not named for an object that can be loaded, such as Lead.csv; left out")
 		return
 	}
-	r := csv.NewReader(bytes.NewReader(asUTF8(content)))
-	r.FieldsPerRecord = -1 // a short row is one problem, not the end of the file
+	content = asUTF8(content)
+	r, before := csvReader(content), 0 // before: lines of the file that r does not have
 	header, err := r.Read()
 	if err != nil {
 		l.problem(file, 0, "", "has no header row: %v", err)
@@ -37,11 +37,15 @@ func (l *loader) readCSV(file string, content []byte) {
 		if errors.Is(err, io.EOF) {
 			return
 		}
-		if err != nil {
-			l.problem(file, 0, "", "%v; the rest of the file is left out", err)
-			return
+		if bad, ok := errors.AsType[*csv.ParseError](err); ok {
+			l.problem(file, before+bad.StartLine, "", "%v; the record is left out", bad.Err)
+			// A quote that is never closed swallows the rows behind it: they are read again.
+			content = afterLines(content, bad.StartLine)
+			r, before = csvReader(content), before+bad.StartLine
+			continue
 		}
 		row, _ := r.FieldPos(0)
+		row += before
 		if len(values) != len(header) {
 			l.problem(file, row, "", "has %d values for %d columns; the record is left out", len(values), len(header))
 			continue
@@ -54,6 +58,19 @@ func (l *loader) readCSV(file string, content []byte) {
 		}
 		l.records = append(l.records, loading{file: file, row: row, object: obj, fields: fields})
 	}
+}
+
+func csvReader(content []byte) *csv.Reader {
+	r := csv.NewReader(bytes.NewReader(content))
+	r.FieldsPerRecord = -1 // a short row is one problem, not the end of the file
+	return r
+}
+
+func afterLines(content []byte, n int) []byte {
+	for range n {
+		_, content, _ = bytes.Cut(content, []byte("\n"))
+	}
+	return content
 }
 
 // asUTF8 reads what Data Export may write: UTF-8 with or without a mark, or

@@ -62,16 +62,17 @@ lines","","","2025-01-02 03:04:05","","1"` + "\n",
 }
 
 func TestWhatCannotBeLoadedIsNamed(t *testing.T) {
-	report := load(t, NewOrg(nil), map[string]string{
+	o := NewOrg(nil)
+	report := load(t, o, map[string]string{
 		"Lead.csv":    "Id,LastName,Company,CreatedDate,Owner.Name\n00QAB0000001abc,Ann,Acme,yesterday,x\nbad,Bob,B,,\n00QAB0000001abc,Twin,T,,\nshort,row\n,\"Cy\",C,,\n",
 		"Quote.csv":   "Id\n",
 		"notes.txt":   "x",
-		"Contact.csv": "Id,LastName\n,\"open",
+		"Contact.csv": "Id,LastName\n,\"open\n,Ann\n,\"Bob\"\n,\"a \"b\" c\"\nshort\n,Cy",
 		"tree.json":   `{"records":[{"attributes":{"type":"Quote"},"Name":"x"}]}`,
 		"bad.json":    `{`,
 	})
 	expected := []string{
-		"Contact.csv: ", "Lead.csv, row 1, column Owner.Name: is not the API name of a field; left out",
+		"Contact.csv, row 2: ", "Contact.csv, row 5: ", "Contact.csv, row 6: has 1 values for 2 columns", "Lead.csv, row 1, column Owner.Name: is not the API name of a field; left out",
 		"Lead.csv, row 5: has 2 values for 5 columns; the record is left out",
 		"Quote.csv: is not named for an object that can be loaded, such as Lead.csv; left out",
 		"bad.json: is not a JSON tree: ", "notes.txt: is neither a CSV nor a JSON file; left out",
@@ -89,6 +90,11 @@ func TestWhatCannotBeLoadedIsNamed(t *testing.T) {
 			t.Errorf("problem %d: got %q, want %q", i, got[i], expected[i])
 		}
 	}
+	var loaded []string
+	for _, id := range o.IDs("Contact") {
+		loaded = append(loaded, o.Get("Contact", id)["LastName"].(string))
+	}
+	want(t, "Contacts between the bad rows", strings.Join(loaded, ","), "Ann,Bob,Cy")
 }
 
 func TestLoadingTrees(t *testing.T) {

@@ -142,6 +142,24 @@ func (o *Org) token(w http.ResponseWriter, r *http.Request) {
 	writeAnswer(w, ok(o.session(r, replacement)))
 }
 
+// revoke answers /services/oauth2/revoke: logging out. A revoked refresh token
+// takes the sessions with it.
+func (o *Org) revoke(w http.ResponseWriter, r *http.Request) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	token := r.FormValue("token")
+	_, isSession := o.sessions[token]
+	switch {
+	case isSession:
+		delete(o.sessions, token)
+	case o.refresh[token]:
+		delete(o.refresh, token)
+		clear(o.sessions)
+	default:
+		writeAnswer(w, denied("invalid_token", "invalid token"))
+	}
+}
+
 // session opens a session. Salesforce sends no expires_in.
 func (o *Org) session(r *http.Request, refresh string) any {
 	token := o.id[:15] + "!AQ" + secret(40)
@@ -219,7 +237,7 @@ func (o *Org) jwtBearer(r *http.Request, form url.Values) *answer {
 	parts := strings.Split(form.Get("assertion"), ".")
 	var claims struct {
 		Iss, Sub, Prn, Aud string
-		Exp                float64
+		Exp                json.Number // also as a text: go-salesforce sends one
 	}
 	if len(parts) != 3 || !decodePart(parts[1], &claims) {
 		return refuse("invalid_grant", "invalid assertion")
@@ -237,7 +255,8 @@ func (o *Org) jwtBearer(r *http.Request, form url.Values) *answer {
 	if err != nil || rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], signature) != nil {
 		return refuse("invalid_grant", "invalid assertion")
 	}
-	left := time.Unix(int64(claims.Exp), 0).Sub(o.now())
+	exp, _ := claims.Exp.Float64() // none is 1970
+	left := time.Unix(int64(exp), 0).Sub(o.now())
 	switch {
 	case claims.Iss != o.clientID:
 		return refuse("invalid_client_id", "client identifier invalid")

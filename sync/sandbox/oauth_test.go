@@ -67,9 +67,12 @@ func TestJWTBearer(t *testing.T) {
 	c.org.TrustKey("me+sf@example.com", &key.PublicKey)
 	id, _ := c.org.Credentials()
 	now := c.clock.now()
-	sign := func(iss, sub, aud string, exp time.Time) url.Values {
+	sign := func(iss, sub, aud string, exp any) url.Values {
+		if t, ok := exp.(time.Time); ok {
+			exp = t.Unix()
+		}
 		b64 := base64.RawURLEncoding
-		text := b64.EncodeToString([]byte(`{"alg":"RS256"}`)) + "." + b64.EncodeToString(encodeJSON(map[string]any{"iss": iss, "sub": sub, "aud": aud, "exp": exp.Unix()}))
+		text := b64.EncodeToString([]byte(`{"alg":"RS256"}`)) + "." + b64.EncodeToString(encodeJSON(map[string]any{"iss": iss, "sub": sub, "aud": aud, "exp": exp}))
 		digest := sha256.Sum256([]byte(text))
 		signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest[:])
 		if err != nil {
@@ -87,6 +90,8 @@ func TestJWTBearer(t *testing.T) {
 		"right":          {sign(id, "me+sf@example.com", login, soon), "200"},
 		"My Domain":      {sign(id, "me+sf@example.com", host, soon), "200"},
 		"sandbox host":   {sign(id, "me+sf@example.com", "https://test.salesforce.com", soon), "400 invalid_grant: audience is invalid"},
+		"exp as a text":  {sign(id, "me+sf@example.com", login, fmt.Sprint(soon.Unix())), "200"},
+		"without exp":    {sign(id, "me+sf@example.com", login, nil), "400 invalid_grant: expired authorization code"},
 		"expired":        {sign(id, "me+sf@example.com", login, now), "400 invalid_grant: expired authorization code"},
 		"for too long":   {sign(id, "me+sf@example.com", login, now.Add(time.Hour)), "400 invalid_grant: expired authorization code"},
 		"not authorised": {sign(id, "you@example.com", login, soon), "400 invalid_grant: user hasn't approved this consumer"},
@@ -136,6 +141,30 @@ func TestSessionsDie(t *testing.T) {
 	c.org.KillSessions()
 	status, _ = c.do("GET", "/limits", nil)
 	want(t, "killed", status, 401)
+}
+
+func TestARevokedTokenIsOfNoUse(t *testing.T) {
+	c := newClient(t)
+	id, _ := c.org.Credentials()
+	revoke := func(token string) int {
+		status, _ := c.post("/services/oauth2/revoke", url.Values{"token": {token}})
+		return status
+	}
+	limits := func() int {
+		status, _ := c.do("GET", "/limits", nil)
+		return status
+	}
+	want(t, "no token at all", revoke("x"), 400)
+	want(t, "the session before", limits(), 200)
+	want(t, "a session", revoke(c.token), 200)
+	want(t, "the session after", limits(), 401)
+
+	c.login()
+	refresh := c.org.RefreshToken(false)
+	want(t, "a refresh token", revoke(refresh), 200)
+	want(t, "its sessions", limits(), 401)
+	want(t, "its use", outcome(c.post("/services/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "client_id": {id}, "refresh_token": {refresh}})),
+		"400 invalid_grant: expired access/refresh token")
 }
 
 func TestIdentity(t *testing.T) {

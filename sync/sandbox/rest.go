@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -28,6 +29,8 @@ type call struct {
 	query   url.Values
 	header  http.Header
 	body    []byte
+
+	allOrNone bool // of the composite around it
 }
 
 // answer is what a call gives: a body to be written as JSON, nil for none.
@@ -35,6 +38,8 @@ type answer struct {
 	status int
 	body   any
 	header http.Header
+
+	rolledBack bool // a collection, of which nothing was done; its status is 200 all the same
 }
 
 func ok(body any) answer { return answer{status: http.StatusOK, body: body} }
@@ -74,6 +79,8 @@ func (o *Org) serve(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case path == "/services/oauth2/token":
 		o.token(w, r)
+	case path == "/services/oauth2/revoke":
+		o.revoke(w, r)
 	case path == "/services/oauth2/userinfo", parts[0] == "id":
 		o.identity(w, r)
 	case len(parts) == 2 && parts[0] == "services" && parts[1] == "data":
@@ -121,6 +128,11 @@ func (o *Org) rest(w http.ResponseWriter, r *http.Request, parts []string) {
 	if err != nil {
 		panic(http.ErrAbortHandler) // the client went away
 	}
+	body, bad := unzipped(r, body)
+	if bad != nil {
+		writeAnswer(w, failed(bad))
+		return
+	}
 	if !o.alive(bearer(r)) {
 		writeAnswer(w, failed(failure(http.StatusUnauthorized, "INVALID_SESSION_ID", "Session expired or invalid")))
 		return
@@ -134,8 +146,28 @@ func (o *Org) rest(w http.ResponseWriter, r *http.Request, parts []string) {
 		writeAnswer(w, failed(bad))
 		return
 	}
+	if len(parts) == 1 {
+		writeAnswer(w, ok(o.resources(o.base(r), version)))
+		return
+	}
 	c := call{method: r.Method, version: version, parts: parts[1:], query: r.URL.Query(), header: r.Header, body: body}
 	writeAnswer(w, o.answer(c))
+}
+
+// unzipped is a body as its client wrote it. One without a body may say gzip
+// too: go-salesforce does.
+func unzipped(r *http.Request, body []byte) ([]byte, *apiError) {
+	if r.Header.Get("Content-Encoding") != "gzip" || len(body) == 0 {
+		return body, nil
+	}
+	z, err := gzip.NewReader(bytes.NewReader(body))
+	if err == nil {
+		body, err = io.ReadAll(z)
+	}
+	if err != nil {
+		return nil, failure(http.StatusBadRequest, "INVALID_CONTENT_ENCODING", "The body is not gzip: %v", err)
+	}
+	return body, nil
 }
 
 // apiVersion reads "v67.0".
@@ -152,9 +184,6 @@ func apiVersion(s string) (int, *apiError) {
 
 // answer does what a call asks for.
 func (o *Org) answer(c call) answer {
-	if len(c.parts) == 0 {
-		return failed(notFound())
-	}
 	switch c.parts[0] {
 	case "limits":
 		return ok(map[string]any{"DailyApiRequests": map[string]int{"Max": o.dailyLimit, "Remaining": max(0, o.dailyLimit-len(o.recent))}})
@@ -202,6 +231,16 @@ func (o *Org) DailyLimit(n int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.dailyLimit = n
+}
+
+// resources is what /services/data/vNN.0 names. jsforce finds the identity URL
+// there.
+func (o *Org) resources(base string, version int) any {
+	list := orderedObject{{"identity", base + "/id/" + o.id + "/" + o.user}}
+	for _, name := range []string{"composite", "limits", "query", "queryAll", "sobjects"} {
+		list = append(list, pair{name, fmt.Sprintf("/services/data/v%d.0/%s", version, name)})
+	}
+	return list
 }
 
 // versions is the list of /services/data.

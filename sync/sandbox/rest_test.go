@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -180,6 +181,26 @@ func TestCompositeAllOrNoneTakesEverythingBack(t *testing.T) {
 	want(t, "Contacts without allOrNone", len(c.query("SELECT Id FROM Contact")), 1)
 }
 
+func TestCompositeAllOrNoneHoldsForItsCollections(t *testing.T) {
+	c := newClient(t)
+	collection := func(ref string, names ...any) map[string]any {
+		var records []any
+		for _, name := range names {
+			records = append(records, Fields{"attributes": map[string]string{"type": "Contact"}, "LastName": name})
+		}
+		return map[string]any{"method": "POST", "referenceId": ref, "url": "/services/data/v67.0/composite/sobjects", "body": map[string]any{"allOrNone": false, "records": records}}
+	}
+	good, bad := collection("good", "Ann"), collection("bad", "Bob", nil)
+	_, body := c.do("POST", "/composite", composite(true, good, bad))
+	parts := body.(map[string]any)["compositeResponse"].([]any)
+	code, _ := errorOf(parts[0].(map[string]any)["body"])
+	want(t, "the good collection", code, "PROCESSING_HALTED")
+	want(t, "the bad one", parts[1].(map[string]any)["httpStatusCode"], any(200.0))
+	want(t, "Contacts", len(c.query("SELECT Id FROM Contact")), 0)
+	c.do("POST", "/composite", composite(false, good, bad))
+	want(t, "Contacts without allOrNone", names(c.query("SELECT LastName FROM Contact ORDER BY LastName"), "LastName"), "Ann,Bob")
+}
+
 func TestCompositeReferences(t *testing.T) {
 	c := newClient(t)
 	create := map[string]any{"method": "POST", "referenceId": "new", "url": "/services/data/v67.0/sobjects/Contact", "body": Fields{"LastName": "Ann"}}
@@ -268,6 +289,35 @@ func TestLimits(t *testing.T) {
 	want(t, "Date", resp.Header.Get("Date"), "Tue, 03 Nov 2026 09:30:15 GMT")
 }
 
+func TestResources(t *testing.T) {
+	c := newClient(t)
+	status, body := c.do("GET", "", nil)
+	want(t, "status", status, 200)
+	want(t, "identity", body.(map[string]any)["identity"], any(host+"/id/"+c.org.ID()+"/"+c.org.UserID()))
+	want(t, "query", body.(map[string]any)["query"], any("/services/data/v67.0/query"))
+}
+
+func TestReadingSeveralByID(t *testing.T) {
+	c := newClient(t)
+	ann, bob := c.org.Create("Contact", Fields{"LastName": "Ann"}), c.org.Create("Contact", Fields{"LastName": "Bob"})
+	c.org.Delete("Contact", bob)
+	outcome := func(_ int, body any) string {
+		var list []string
+		for _, r := range body.([]any) {
+			r, _ := r.(map[string]any)
+			list = append(list, fmt.Sprint(r["LastName"]))
+		}
+		return strings.Join(list, ",")
+	}
+	ids := []string{ann, bob, "003000000000000AAA"}
+	want(t, "by POST", outcome(c.do("POST", "/composite/sobjects/Contact", map[string]any{"ids": ids, "fields": []string{"LastName"}})), "Ann,<nil>,<nil>")
+	want(t, "by GET", outcome(c.do("GET", "/composite/sobjects/Contact?fields=Id,LastName&ids="+strings.Join(ids, ","), nil)), "Ann,<nil>,<nil>")
+	for path, expected := range map[string]int{"/composite/sobjects/Contact?fields=Foo&ids=" + ann: 400, "/composite/sobjects/Foo?fields=Id&ids=" + ann: 404} {
+		status, _ := c.do("GET", path, nil)
+		want(t, path, status, expected)
+	}
+}
+
 func TestVersions(t *testing.T) {
 	c := newClient(t)
 	r, _ := http.NewRequest("GET", host+"/services/data", nil)
@@ -280,6 +330,33 @@ func TestVersions(t *testing.T) {
 		got, _ := c.send(r)
 		want(t, path, got, status)
 	}
+}
+
+func TestARequestMayBeCompressed(t *testing.T) {
+	c := newClient(t)
+	send := func(body []byte) int {
+		r, _ := http.NewRequest("POST", host+"/services/data/v67.0/sobjects/Contact", bytes.NewReader(body))
+		r.Header.Set("Content-Encoding", "gzip")
+		status, _ := c.send(r)
+		return status
+	}
+	want(t, "gzip", send(zipped([]byte(`{"LastName":"Ann"}`))), 201)
+	want(t, "plain text that claims to be gzip", send([]byte(`{"LastName":"Bob"}`)), 400)
+	want(t, "Contacts", names(c.query("SELECT LastName FROM Contact"), "LastName"), "Ann")
+	status, _ := c.do("GET", "/limits", nil, "Content-Encoding", "gzip")
+	want(t, "no body", status, 200)
+}
+
+func TestACreatedRecordHasALocation(t *testing.T) {
+	c := newClient(t)
+	r, _ := http.NewRequest("POST", host+"/services/data/v67.0/sobjects/Contact", strings.NewReader(`{"LastName":"Ann"}`))
+	r.Header.Set("Authorization", "Bearer "+c.token)
+	resp, err := c.http.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	want(t, "Location", resp.Header.Get("Location"), "/services/data/v67.0/sobjects/Contact/"+c.org.IDs("Contact")[0])
 }
 
 func TestALongURLIsRefused(t *testing.T) {

@@ -57,7 +57,12 @@ func (o *Org) createCall(c call, obj *object) answer {
 	if err := o.insert(o.byREST(c), obj, id, in); err != nil {
 		return failed(err)
 	}
-	return answer{status: http.StatusCreated, body: saved(id)}
+	return created(c, obj, id, saved(id))
+}
+
+func created(c call, obj *object, id string, body any) answer {
+	header := http.Header{"Location": {fmt.Sprintf("/services/data/v%d.0/sobjects/%s/%s", c.version, obj.name, id)}}
+	return answer{status: http.StatusCreated, body: body, header: header}
 }
 
 func saved(id string) orderedObject {
@@ -94,19 +99,56 @@ func (o *Org) read(c call, obj *object, r *row) answer {
 	}
 	fields := obj.visible()
 	if asked := c.query.Get("fields"); asked != "" {
-		fields = nil
-		for _, name := range strings.Split(asked, ",") {
-			f := obj.field(strings.TrimSpace(name))
-			if f == nil {
-				return failed(failure(400, "INVALID_FIELD", "No such column '%s' on sobject of type %s", name, obj.name))
-			}
-			fields = append(fields, f)
-		}
-		if !slices.Contains(fields, obj.byName["id"]) {
-			fields = append(fields, obj.byName["id"])
+		var err *apiError
+		if fields, err = obj.chosen(strings.Split(asked, ",")); err != nil {
+			return failed(err)
 		}
 	}
 	return ok(o.show(&selection{object: obj, fields: fields}, r, c.version))
+}
+
+// chosen finds the fields that a client names, and adds the Id.
+func (obj *object) chosen(names []string) ([]*FieldDef, *apiError) {
+	var fields []*FieldDef
+	for _, name := range names {
+		f := obj.field(strings.TrimSpace(name))
+		if f == nil {
+			return nil, failure(400, "INVALID_FIELD", "No such column '%s' on sobject of type %s", name, obj.name)
+		}
+		fields = append(fields, f)
+	}
+	if !slices.Contains(fields, obj.byName["id"]) {
+		fields = append(fields, obj.byName["id"])
+	}
+	return fields, nil
+}
+
+// readMany answers /composite/sobjects/X: records by Id, null for each that
+// there is none of.
+func (o *Org) readMany(c call) answer {
+	var in struct{ IDs, Fields []string }
+	if c.method == http.MethodGet {
+		in.IDs, in.Fields = strings.Split(c.query.Get("ids"), ","), strings.Split(c.query.Get("fields"), ",")
+	} else if err := decode(c.body, &in); err != nil {
+		return failed(err)
+	}
+	obj := o.objects[strings.ToLower(c.parts[2])]
+	if obj == nil {
+		return failed(notFound())
+	}
+	fields, err := obj.chosen(in.Fields)
+	if err != nil {
+		return failed(err)
+	}
+	list := []any{}
+	for _, id := range in.IDs {
+		var found any
+		if r := obj.rows[longID(id)]; r != nil && o.seen(obj, r) && r.values["IsDeleted"] != true {
+			found = o.show(&selection{object: obj, fields: fields}, r, c.version)
+		}
+		list = append(list, found)
+	}
+	return ok(list)
 }
 
 func (o *Org) patch(c call, obj *object, id, key string) answer {
@@ -163,7 +205,7 @@ func (o *Org) upsertNew(c call, obj *object, f *FieldDef, value string) answer {
 	if c.version >= 46 {
 		body = append(body, pair{"created", true})
 	}
-	return answer{status: http.StatusCreated, body: body}
+	return created(c, obj, id, body)
 }
 
 // lookUp finds the record that an external Id names; several are a 300.

@@ -1,0 +1,314 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"qualifyd/store"
+	"qualifyd/sync/sandbox"
+)
+
+func TestAReferralWhoseLeadChangesIsQualifiedOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, watching)
+	early := w.refer("Early", 101)
+	w.status(w.lead(early), "Qualified") // before the first pass: never counts
+	w.open()
+
+	ann := w.refer("Ann", 101)
+	w.pass()
+	w.run("explain", ann.Code).want(exitDone, "no_record")
+	lead := w.lead(ann)
+	w.pass()
+	w.run("explain", ann.Code).want(exitDone, "value_not_reached", lead)
+	w.wantQualified()
+
+	w.status(lead, "Qualified")
+	w.pass()
+	w.wantQualified(ann)
+	w.run("explain", ann.Code).want(exitDone, "delivered", "qualified")
+	for range 3 {
+		w.pass()
+	}
+	w.status(lead, "Working - Contacted")
+	w.pass()
+	w.status(lead, "Qualified")
+	w.pass()
+	w.wantQualified(ann)
+	w.wantPuts(1)
+}
+
+func TestALeadIsCreatedForWhoeverIsReferred(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, creating)
+	w.open()
+	ann := w.refer("Ann", 102)
+	w.pass()
+	leads := w.org.IDs("Lead")
+	if len(leads) != 1 || w.org.Get("Lead", leads[0])["Referral_Code__c"] != ann.Code {
+		t.Fatalf("got %d leads, want one with the code %s", len(leads), ann.Code)
+	}
+	w.status(leads[0], "Qualified")
+	w.pass()
+	w.wantQualified(ann)
+	w.pass()
+	if leads := w.org.IDs("Lead"); len(leads) != 1 {
+		t.Errorf("got %d leads, want one", len(leads))
+	}
+}
+
+func TestWhatIsTypedWronglyExits64(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, watching)
+	for _, args := range [][]string{
+		{"dance"}, {"run", "--twice"}, {"run", "now"}, {"explain"}, {"explain", "a", "b"}, {"referrals", "pin", "1001"},
+		{"referrals", "list", "--campaign", "spring"}, {"referrals", "list", "-o", "xml"}, {"explain", "1001", "-o", "xml"},
+		{"resume", "1001"}, {"release", "spring"}, {"referrals", "rejudge"}, {"referrals", "dance"}, {"config", "dance"},
+	} {
+		w.run(args...).want(exitUsage, "qualifyd: ", "hint: qualifyd --help")
+	}
+	if n := len(w.asked); n != 0 {
+		t.Errorf("the services got %d requests, want none", n)
+	}
+}
+
+func TestAServiceThatIsDownExits75(t *testing.T) {
+	down := &sandbox.Fault{Refused: true}
+	tests := map[string]func(w *world){
+		"Salesforce refuses connections":          func(w *world) { w.org.SetFault(always("", down)) },
+		"Salesforce is in maintenance":            func(w *world) { w.org.SetFault(always("", sandbox.HTML(503))) },
+		"Referral Factory refuses connections":    func(w *world) { w.rf.SetFault(always("", down)) },
+		"Referral Factory is in maintenance":      func(w *world) { w.rf.SetFault(always("", sandbox.HTML(503))) },
+		"a page of the sweep is cut":              func(w *world) { w.rf.SetFault(always("GET /api/v2/users", &sandbox.Fault{Cut: 40})) },
+		"the org's daily requests are used up":    func(w *world) { w.org.SetFault(always("", sandbox.OverLimit())) },
+		"our share of those requests is used up":  func(w *world) { w.edit("daily_calls: 20%", "daily_calls: 2") },
+		"the answers come without their time":     func(w *world) { w.rf.SetFault(always("", &sandbox.Fault{NoDate: true})) },
+		"queries are cut":                         func(w *world) { w.org.SetFault(always("/composite", &sandbox.Fault{Cut: 40})) },
+		"the describe fails and the rest goes on": func(w *world) { w.after(25 * time.Hour); w.org.SetFault(always("/describe", sandbox.HTML(503))) },
+	}
+	for name, happens := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, watching)
+			w.open()
+			ann := w.due("Ann", 101)
+			happens(w)
+			w.run("run", "--once").want(exitIncomplete, "the pass is incomplete").wantNot("hint:")
+			w.org.SetFault(nil)
+			w.rf.SetFault(nil)
+			w.after(time.Minute)
+			if text := string(readFile(t, w.config)); strings.Contains(text, "daily_calls: 2\n") {
+				w.edit("daily_calls: 2\n", "daily_calls: 20%\n")
+			}
+			w.pass()
+			w.wantQualified(ann)
+		})
+	}
+}
+
+func TestAnOpenOutcomeExits75UntilItIsKnown(t *testing.T) {
+	t.Parallel()
+	t.Run("it was done", func(t *testing.T) {
+		w := newWorld(t, watching)
+		w.open()
+		ann := w.due("Ann", 101)
+		w.rf.SetFault(always("PUT", &sandbox.Fault{Lost: true}))
+		w.run("run", "--once").want(exitIncomplete, "outcome of a qualification is not known")
+		w.rf.SetFault(nil)
+		w.pass()
+		w.wantQualified(ann)
+		w.wantPuts(1)
+	})
+	t.Run("it was not done", func(t *testing.T) {
+		w := newWorld(t, watching)
+		w.open()
+		ann := w.due("Ann", 101)
+		w.rf.SetFault(always("PUT", sandbox.HTML(502)))
+		w.run("run", "--once").want(exitIncomplete, "outcome of a qualification is not known")
+		w.rf.SetFault(nil)
+		w.after(time.Minute)
+		w.run("run", "--once").want(exitIncomplete, "is read again from") // the read-back is waited for, even by --once
+		w.wantPuts(0)
+		w.after(2 * time.Minute)
+		w.pass()
+		w.wantQualified(ann)
+		w.wantPuts(1)
+	})
+}
+
+func TestRefusedCredentialsExit77AndTheOtherServiceIsWorkedWith(t *testing.T) {
+	t.Parallel()
+	t.Run("Salesforce refuses the secret, and deliveries go on", func(t *testing.T) {
+		w := newWorld(t, watching)
+		w.open()
+		ann := w.due("Ann", 101)
+		w.rf.SetFault(always("PUT", sandbox.HTML(502)))
+		w.run("run", "--once").want(exitIncomplete)
+		w.rf.SetFault(nil)
+		w.after(3 * time.Minute)
+		w.org.RotateSecret()
+		bob := w.refer("Bob", 101)
+		w.run("run", "--once").want(exitRefused, "log in to Salesforce", "check client_id and client_secret")
+		w.wantQualified(ann)
+		w.run("explain", bob.Code).want(exitDone, "pending") // the sweep went on too
+		w.writeSecrets()
+		w.pass()
+	})
+	t.Run("Salesforce refuses every fresh session", func(t *testing.T) {
+		w := newWorld(t, watching)
+		w.open()
+		w.org.SetFault(always("/services/data/", &sandbox.Fault{SessionDeath: true}))
+		w.run("run", "--once").want(exitRefused, "fresh session was refused")
+	})
+	t.Run("Referral Factory refuses the key, and the Salesforce side goes on", func(t *testing.T) {
+		w := newWorld(t, watching)
+		w.open()
+		ann := w.due("Ann", 101)
+		w.rf.RotateKey()
+		w.run("run", "--once").want(exitRefused, "Referral Factory refused the API key")
+		w.run("explain", ann.Code).want(exitDone, "is owed")
+		w.wantPuts(0)
+		w.writeSecrets()
+		w.pass()
+		w.wantQualified(ann)
+	})
+}
+
+func TestAStoreThatIsAnothersExits78(t *testing.T) {
+	t.Parallel()
+	t.Run("another org's", func(t *testing.T) {
+		w := newWorld(t, watching)
+		w.open()
+		ann := w.due("Ann", 101)
+		w.belongTo("00D000000000001EAA")
+		w.run("run", "--once").want(exitConfig, "qualifyd: ", "belongs to another Salesforce org", "00D000000000001EAA", w.org.ID())
+		w.belongTo(w.org.ID())
+		w.pass()
+		w.wantQualified(ann)
+	})
+	t.Run("another account's", func(t *testing.T) {
+		w := newWorld(t, watching)
+		w.open()
+		w.due("Ann", 101)
+		account := sandbox.NewReferralFactory(nil)
+		account.AddCampaign(101, "Of somebody else")
+		elsewhere := httptest.NewServer(account.Handler())
+		defer elsewhere.Close()
+		w.edit("  api_key_file: referral-factory-key", "  api_key: "+account.Key())
+		w.edit(w.baseURL(), elsewhere.URL+"/api/v2")
+		w.run("run", "--once").want(exitConfig, "qualifyd: ", "belongs to another Referral Factory account")
+		w.wantPuts(0)
+		if puts := account.Puts(); len(puts) != 0 {
+			t.Errorf("the other account got %v, want nothing", puts)
+		}
+	})
+}
+
+// baseURL is the config's referral_factory.base_url.
+func (w *world) baseURL() string {
+	_, after, _ := strings.Cut(string(readFile(w.t, w.config)), "base_url: ")
+	url, _, _ := strings.Cut(after, "\n")
+	return url
+}
+
+func TestAStoreThatCannotBeUsedExits1(t *testing.T) {
+	t.Parallel()
+	t.Run("another process has it", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, watching)
+		w.open()
+		s, err := store.Open(w.storePath())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		w.run("run", "--once").want(exitFailed, "in use by another process", "hint: a running qualifyd has the store; stop it first")
+	})
+	t.Run("it is no store", func(t *testing.T) {
+		w := newWorld(t, watching)
+		w.write("qualifyd.db", strings.Repeat("a letter to somebody\n", 2000))
+		w.run("run", "--once").want(exitFailed, w.storePath())
+		w.run("explain", "1001").want(exitFailed, w.storePath())
+	})
+	t.Run("it is a folder", func(t *testing.T) {
+		w := newWorld(t, watching)
+		if err := os.Mkdir(w.storePath(), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		w.run("run", "--once").want(exitFailed, w.storePath())
+	})
+	t.Run("its folder cannot be made", func(t *testing.T) {
+		w := newWorld(t, watching)
+		w.edit("path: qualifyd.db", "path: salesforce-secret/qualifyd.db")
+		w.run("run", "--once").want(exitFailed, filepath.Join(w.folder, "salesforce-secret"))
+	})
+}
+
+// What waits for a person is no failure: the exit code stays 0, and the log warns.
+func TestHeldReferralsExit0WithAWarning(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, watching)
+	w.edit("brake: 50/1h", "brake: 1/1h")
+	w.open()
+	ann, annsLead := w.known("Ann", 101)
+	bob, bobsLead := w.known("Bob", 101)
+	w.status(annsLead, "Qualified")
+	w.status(bobsLead, "Qualified")
+	w.after(time.Minute)
+	w.run("run", "--once").want(exitDone, "referrals wait for a person", "held_by_brake", `"level":"warn"`, `"referrals":1`)
+	if n := len(w.rf.Qualifications()); n != 1 {
+		t.Errorf("got %d qualifications, want one of %s and %s", n, ann.FirstName, bob.FirstName)
+	}
+}
+
+func TestASandboxOrgQualifiesNobodyForReal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, watching)
+	w.org.SetSandbox(true)
+	w.open()
+	ann := w.due("Ann", 101)
+	w.run("run", "--once").want(exitDone, "referrals wait for a person", `"reason":"sandbox"`)
+	w.run("explain", ann.Code).want(exitDone, "sandbox")
+	w.wantPuts(0)
+}
+
+// Every run of the other tests is looked through for secrets at info; here the log tells all it can.
+func TestTheLogTellsNoSecretEvenAtDebug(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, watching+creating)
+	w.edit("level: info", "level: debug")
+	w.open()
+	w.due("Ann", 101)
+	w.org.KillSessions()
+	w.refer("Bob", 102)
+	w.org.SetFault(always("/composite", sandbox.HTML(503)))
+	w.run("run", "--once").want(exitIncomplete, `"level":"debug"`)
+	w.org.SetFault(nil)
+	w.org.RotateSecret()
+	w.rf.RotateKey()
+	w.run("run", "--once").want(exitRefused)
+}
+
+func TestTheConfigIsNamedByFlagOrEnvironment(t *testing.T) {
+	w := newWorld(t, watching)
+	t.Setenv("QUALIFYD_CONFIG", w.config)
+	var out, errs strings.Builder
+	if code := run(t.Context(), []string{"config", "check"}, streams{&out, &errs}); code != exitDone || !strings.Contains(out.String(), w.config) {
+		t.Errorf("by environment: got code %d, %q and %q; want %d and the path", code, out.String(), errs.String(), exitDone)
+	}
+	t.Setenv("QUALIFYD_CONFIG", filepath.Join(w.folder, "none.yaml"))
+	w.run("config", "check").want(exitDone)
+}
+
+// A proxy or a captive portal that answers in the place of Salesforce is no refusal of the credentials.
+func TestAWebPageInPlaceOfTheLoginExits75(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, watching)
+	w.org.SetFault(always("/oauth2/token", sandbox.HTML(http.StatusBadGateway)))
+	w.run("run", "--once").want(exitIncomplete, "log in to Salesforce")
+}
