@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -20,6 +21,8 @@ var (
 	ErrNewer = errors.New("the store was written by a newer version of qualifyd")
 	// ErrMissing is returned by Open when there is no file.
 	ErrMissing = errors.New("there is no store")
+
+	errDamaged = errors.New("the store is damaged; restore a backup")
 )
 
 // lockWait is how long Open waits for another process to let go of the file: longer than a clean exit takes.
@@ -32,7 +35,14 @@ const addressSpace = 1 << 30
 type Store struct{ db *bolt.DB }
 
 // Open opens the file at path. It returns ErrMissing, ErrLocked or ErrNewer where these apply; the file's owner and mode stay.
-func Open(path string) (*Store, error) {
+func Open(path string) (s *Store, err error) {
+	// bbolt maps the file and trusts it: pages that are cut off are memory faults, others that make no sense are panics.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			s, err = nil, fmt.Errorf("%s: %w (%v)", path, errDamaged, p)
+		}
+	}()
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: %w", path, ErrMissing)
 	}
@@ -40,7 +50,7 @@ func Open(path string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkSchema(db); err != nil {
+	if err := check(db); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), db.Close())
 	}
 	return &Store{db}, nil
@@ -53,12 +63,15 @@ func Create(path string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("folder of the store: %w", err)
 	}
-	temp := path + ".new"
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("left-over of an earlier start: %w", err)
-	}
-	db, err := open(temp)
+	// A name of its own for each creator: with a common one, the first could give the final name to the half file of the second.
+	f, err := os.CreateTemp(dir, filepath.Base(path)+".new-*")
 	if err != nil {
+		return nil, fmt.Errorf("new store: %w", err)
+	}
+	temp := f.Name()
+	defer os.Remove(temp)
+	db, err := open(temp)
+	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(layOut(db), db.Close()); err != nil {
@@ -68,7 +81,7 @@ func Create(path string) (*Store, error) {
 	if err := os.Link(temp, path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("new store: %w", err)
 	}
-	if err := errors.Join(os.Remove(temp), syncFolder(dir)); err != nil {
+	if err := syncFolder(dir); err != nil {
 		return nil, fmt.Errorf("new store: %w", err)
 	}
 	return Open(path)
@@ -86,11 +99,15 @@ func OpenOrCreate(path string) (*Store, error) {
 // Close closes the file. It waits for transactions that are under way.
 func (s *Store) Close() error { return s.db.Close() }
 
-// CopyTo writes a consistent copy of the store to a new file, and opens that one.
+// CopyTo writes a consistent copy of the store to a new file, and opens that one. It replaces no file.
 func (s *Store) CopyTo(path string) (*Store, error) {
-	err := s.db.View(func(tx *bolt.Tx) error { return tx.CopyFile(path, 0o600) })
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("copy of the store: %w", err)
+	}
+	err = s.db.View(func(tx *bolt.Tx) error { _, err := tx.WriteTo(f); return err })
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, errors.Join(fmt.Errorf("copy of the store: %w", err), os.Remove(path))
 	}
 	return Open(path)
 }
@@ -119,8 +136,12 @@ func layOut(db *bolt.DB) error {
 	})
 }
 
-func checkSchema(db *bolt.DB) error {
+// check makes sure that a file is a whole store which this version can read.
+func check(db *bolt.DB) error {
 	return db.View(func(tx *bolt.Tx) error {
+		if info, err := os.Stat(db.Path()); err != nil || info.Size() < tx.Size() {
+			return errors.Join(errDamaged, err)
+		}
 		b := tx.Bucket(metaBucket)
 		if b == nil {
 			return errors.New("this is no qualifyd store")

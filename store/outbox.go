@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"qualifyd/rules"
@@ -27,7 +28,7 @@ func (tx *Tx) Intent(id int64) (i Intent, found bool, err error) {
 }
 
 // PutIntent writes down what is about to be written for a referral.
-func (tx *Tx) PutIntent(id int64, i Intent) error { return put(tx.bolt, intentBucket, idKey(id), i) }
+func (tx *Tx) PutIntent(id int64, i Intent) error { return tx.put(intentBucket, idKey(id), i) }
 
 // DropIntent forgets what was begun, once its outcome is known.
 func (tx *Tx) DropIntent(id int64) error { return tx.unset(intentBucket, id) }
@@ -45,7 +46,7 @@ type Debt struct {
 }
 
 // Owe puts a qualification into the outbox.
-func (tx *Tx) Owe(d Debt) error { return put(tx.bolt, outboxBucket, idKey(d.Referral), d) }
+func (tx *Tx) Owe(d Debt) error { return tx.put(outboxBucket, idKey(d.Referral), d) }
 
 // Debt returns a referral's entry in the outbox.
 func (tx *Tx) Debt(id int64) (d Debt, found bool, err error) {
@@ -108,6 +109,9 @@ type Entry struct {
 
 // Append adds a line to the ledger. Number, Previous and Hash are filled in.
 func (tx *Tx) Append(e Entry) error {
+	// JSON writes bytes that are no UTF-8 otherwise than what they are read as, so that the hash would not fit.
+	e.Who, e.Note = strings.ToValidUTF8(e.Who, "\ufffd"), strings.ToValidUTF8(e.Note, "\ufffd")
+	e.Number, e.Previous, e.Hash = 0, "", ""
 	b := tx.bolt.Bucket(ledgerBucket)
 	if last, raw := b.Cursor().Last(); last != nil {
 		var previous Entry
@@ -117,14 +121,13 @@ func (tx *Tx) Append(e Entry) error {
 		e.Number, e.Previous = previous.Number, previous.Hash
 	}
 	e.Number++
-	e.Hash = ""
 	raw, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("store: ledger: %w", err)
 	}
 	sum := sha256.Sum256(raw)
 	e.Hash = hex.EncodeToString(sum[:])
-	return put(tx.bolt, ledgerBucket, idKey(int64(e.Number)), e)
+	return tx.put(ledgerBucket, idKey(int64(e.Number)), e)
 }
 
 // LedgerLength is the number of the newest entry, 0 when there is none. It orders what happened without a clock.

@@ -23,17 +23,18 @@ func (tx *Tx) PutReferral(r rules.Referral) error {
 	if err := tx.index(old, r); err != nil {
 		return fmt.Errorf("store: referral %d: %w", r.ID, err)
 	}
-	return put(tx.bolt, referralBucket, idKey(r.ID), r)
+	return tx.put(referralBucket, idKey(r.ID), r)
 }
 
 func (tx *Tx) index(old, r rules.Referral) error {
-	if old.Code != r.Code && old.Code != "" {
-		if err := tx.bolt.Bucket(codeBucket).Delete([]byte(old.Code)); err != nil {
+	// While two referrals swap codes, both have one code for a moment: what is the other's by now stays.
+	if old.Code != r.Code && tx.ReferralByCode(old.Code) == r.ID {
+		if err := tx.remove(codeBucket, []byte(old.Code)); err != nil {
 			return err
 		}
 	}
-	if r.Code != "" && old.Code != r.Code {
-		if err := tx.bolt.Bucket(codeBucket).Put([]byte(r.Code), idKey(r.ID)); err != nil {
+	if r.Code != "" && len(r.Code) < longestKey && old.Code != r.Code {
+		if err := tx.write(codeBucket, []byte(r.Code), idKey(r.ID)); err != nil {
 			return err
 		}
 	}
@@ -45,7 +46,7 @@ func (tx *Tx) index(old, r rules.Referral) error {
 	}
 	for _, l := range old.Links {
 		if len(ids(tx.bolt, linkBucket, l.RecordID)) == 0 {
-			if err := tx.bolt.Bucket(snapshotBucket).Delete([]byte(l.RecordID)); err != nil {
+			if err := tx.remove(snapshotBucket, []byte(l.RecordID)); err != nil {
 				return err
 			}
 		}
@@ -55,17 +56,16 @@ func (tx *Tx) index(old, r rules.Referral) error {
 
 // reindex makes the pairs (text, id) be those of now instead of those of before.
 func (tx *Tx) reindex(bucket []byte, id int64, before, now []string) error {
-	b := tx.bolt.Bucket(bucket)
 	for _, text := range before {
 		if !slices.Contains(now, text) {
-			if err := b.Delete(pairKey(text, id)); err != nil {
+			if err := tx.remove(bucket, pairKey(text, id)); err != nil {
 				return err
 			}
 		}
 	}
 	for _, text := range now {
 		if !slices.Contains(before, text) {
-			if err := b.Put(pairKey(text, id), []byte{}); err != nil {
+			if err := tx.write(bucket, pairKey(text, id), []byte{}); err != nil {
 				return err
 			}
 		}
@@ -74,11 +74,14 @@ func (tx *Tx) reindex(bucket []byte, id int64, before, now []string) error {
 }
 
 func email(r rules.Referral) []string {
-	if folded := rules.FoldEmail(r.Email); folded != "" {
+	if folded := rules.FoldEmail(r.Email); folded != "" && len(folded) < longestKey {
 		return []string{folded}
 	}
 	return nil
 }
+
+// longestKey is far below what bbolt takes and far above what is anybody's code or e-mail.
+const longestKey = 1000
 
 func linked(r rules.Referral) []string {
 	var records []string
@@ -128,7 +131,7 @@ func (tx *Tx) Snapshot(recordID string) (s rules.Snapshot, found bool, err error
 
 // PutSnapshot remembers what is known of a record, which has to be linked.
 func (tx *Tx) PutSnapshot(recordID string, s rules.Snapshot) error {
-	return put(tx.bolt, snapshotBucket, []byte(recordID), s)
+	return tx.put(snapshotBucket, []byte(recordID), s)
 }
 
 // Records returns a referral's links with what is known of each record.
@@ -156,7 +159,7 @@ func (tx *Tx) ToJudge(limit int) []int64 { return marked(tx.bolt, toJudgeBucket,
 
 // Hold marks a referral whose verdict waits for a person or a setting, and Unhold takes the mark away; Held lists them with their reasons.
 func (tx *Tx) Hold(id int64, reason rules.Reason) error {
-	return put(tx.bolt, heldBucket, idKey(id), reason)
+	return tx.put(heldBucket, idKey(id), reason)
 }
 func (tx *Tx) Unhold(id int64) error { return tx.unset(heldBucket, id) }
 
@@ -198,7 +201,7 @@ func (tx *Tx) Read(recordID string, object rules.Object, claims map[int64]rules.
 			}
 		}
 	}
-	return put(tx.bolt, toReadBucket, []byte(recordID), reading)
+	return tx.put(toReadBucket, []byte(recordID), reading)
 }
 
 // Reading returns a mark set by Read.
@@ -209,7 +212,7 @@ func (tx *Tx) Reading(recordID string) (Reading, error) {
 
 // WasRead takes the mark of Read away.
 func (tx *Tx) WasRead(recordID string) error {
-	return tx.bolt.Bucket(toReadBucket).Delete([]byte(recordID))
+	return tx.remove(toReadBucket, []byte(recordID))
 }
 
 // ToRead lists the records that are marked to be read, by object.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -66,12 +67,38 @@ func load(tx *bolt.Tx, bucket, key []byte, value any) (found bool, err error) {
 	return true, nil
 }
 
-func put(tx *bolt.Tx, bucket, key []byte, value any) error {
+func (tx *Tx) put(bucket, key []byte, value any) error {
 	raw, err := json.Marshal(value)
 	if err != nil {
 		return fmt.Errorf("store: %s %q: %w", bucket, key, err)
 	}
-	return tx.Bucket(bucket).Put(key, raw)
+	return tx.write(bucket, key, raw)
+}
+
+// write stores a value, unless it stands there already.
+func (tx *Tx) write(bucket, key, raw []byte) error {
+	b := tx.bolt.Bucket(bucket)
+	if old := b.Get(key); old != nil && bytes.Equal(old, raw) {
+		return nil
+	}
+	tx.changed = true
+	if err := b.Put(key, raw); err != nil {
+		return fmt.Errorf("store: %s: %w", bucket, err)
+	}
+	return nil
+}
+
+// remove deletes a key, if it is there.
+func (tx *Tx) remove(bucket, key []byte) error {
+	b := tx.bolt.Bucket(bucket)
+	if b.Get(key) == nil {
+		return nil
+	}
+	tx.changed = true
+	if err := b.Delete(key); err != nil {
+		return fmt.Errorf("store: %s: %w", bucket, err)
+	}
+	return nil
 }
 
 // ids lists the ids of all pairs of a text.
@@ -79,8 +106,10 @@ func ids(tx *bolt.Tx, bucket []byte, text string) []int64 {
 	prefix := append([]byte(text), 0)
 	var out []int64
 	c := tx.Bucket(bucket).Cursor()
-	for k, _ := c.Seek(prefix); len(k) == len(prefix)+8 && string(k[:len(prefix)]) == string(prefix); k, _ = c.Next() {
-		out = append(out, keyID(k[len(prefix):]))
+	for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+		if len(k) == len(prefix)+8 { // longer ones are of a text with a NUL in it
+			out = append(out, keyID(k[len(prefix):]))
+		}
 	}
 	return out
 }

@@ -1,24 +1,40 @@
 package store
 
 import (
-	"fmt"
+	"errors"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
 )
 
 // Tx is a transaction. It is used by one goroutine, and only until the function that got it returns.
-type Tx struct{ bolt *bolt.Tx }
+type Tx struct {
+	bolt    *bolt.Tx
+	changed bool
+}
+
+// errUnchanged ends a transaction that has nothing to commit.
+var errUnchanged = errors.New("nothing changed")
 
 // View runs fn in a transaction that reads.
 func (s *Store) View(fn func(*Tx) error) error {
-	return s.db.View(func(tx *bolt.Tx) error { return fn(&Tx{tx}) })
+	return s.db.View(func(tx *bolt.Tx) error { return fn(&Tx{bolt: tx}) })
 }
 
-// Update runs fn in a transaction that writes, one at a time. When fn returns an error nothing of it is kept. An error of the commit
+// Update runs fn in a transaction that writes, one at a time; where fn changes nothing, nothing is written. When fn returns an error nothing of it is kept. An error of the commit
 // itself leaves open whether it took place: the caller must not go on as if it had not.
 func (s *Store) Update(fn func(*Tx) error) error {
-	return s.db.Update(func(tx *bolt.Tx) error { return fn(&Tx{tx}) })
+	err := s.db.Update(func(b *bolt.Tx) error {
+		tx := &Tx{bolt: b}
+		if err := fn(tx); err != nil || tx.changed {
+			return err
+		}
+		return errUnchanged
+	})
+	if errors.Is(err, errUnchanged) {
+		return nil
+	}
+	return err
 }
 
 // Owner is the Salesforce org and the Referral Factory account that a store belongs to.
@@ -37,7 +53,7 @@ func (tx *Tx) Owner() (Owner, error) {
 }
 
 // SetOwner sets whose the store is.
-func (tx *Tx) SetOwner(o Owner) error { return put(tx.bolt, metaBucket, orgKey, o) }
+func (tx *Tx) SetOwner(o Owner) error { return tx.put(metaBucket, orgKey, o) }
 
 // Campaign is what is remembered of a configured campaign.
 type Campaign struct {
@@ -64,7 +80,7 @@ func (tx *Tx) Campaign(id int64) (Campaign, error) {
 }
 
 // PutCampaign remembers a campaign.
-func (tx *Tx) PutCampaign(c Campaign) error { return put(tx.bolt, campaignBucket, idKey(c.ID), c) }
+func (tx *Tx) PutCampaign(c Campaign) error { return tx.put(campaignBucket, idKey(c.ID), c) }
 
 // BeginSweep returns the number of a new sweep, 1 for the first.
 func (tx *Tx) BeginSweep() (uint64, error) {
@@ -72,7 +88,7 @@ func (tx *Tx) BeginSweep() (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return n + 1, put(tx.bolt, metaBucket, sweepsKey, n+1)
+	return n + 1, tx.put(metaBucket, sweepsKey, n+1)
 }
 
 // Watermark is how far a query has been polled.
@@ -105,7 +121,7 @@ func (tx *Tx) SetWatermark(query string, w Watermark) error {
 	if w == old {
 		return nil
 	}
-	return put(tx.bolt, watermarkBucket, []byte(query), w)
+	return tx.put(watermarkBucket, []byte(query), w)
 }
 
 // Describe reads what is remembered of an object's describe into value, and reports whether there is anything.
@@ -115,7 +131,7 @@ func (tx *Tx) Describe(object string, value any) (bool, error) {
 
 // PutDescribe remembers an object's describe.
 func (tx *Tx) PutDescribe(object string, value any) error {
-	return put(tx.bolt, describeBucket, []byte(object), value)
+	return tx.put(describeBucket, []byte(object), value)
 }
 
 // callsKept is how long the counts of calls are remembered: the rolling day that Salesforce counts, and an hour.
@@ -135,11 +151,11 @@ func (tx *Tx) AddCalls(at time.Time, calls int) error {
 		stale = append(stale, k)
 	}
 	for _, k := range stale {
-		if err := tx.bolt.Bucket(callsBucket).Delete(k); err != nil {
+		if err := tx.remove(callsBucket, k); err != nil {
 			return err
 		}
 	}
-	return put(tx.bolt, callsBucket, key, n+calls)
+	return tx.put(callsBucket, key, n+calls)
 }
 
 // Calls is the number of Salesforce API calls begun in the 24 hours (to the hour) before an instant of service time.
@@ -158,12 +174,9 @@ func (tx *Tx) Calls(at time.Time) (int, error) {
 
 // set adds an id to a bucket that is a mere set.
 func (tx *Tx) set(bucket []byte, id int64) error {
-	return tx.bolt.Bucket(bucket).Put(idKey(id), []byte{})
+	return tx.write(bucket, idKey(id), []byte{})
 }
 
 func (tx *Tx) unset(bucket []byte, id int64) error {
-	if err := tx.bolt.Bucket(bucket).Delete(idKey(id)); err != nil {
-		return fmt.Errorf("store: %s: %w", bucket, err)
-	}
-	return nil
+	return tx.remove(bucket, idKey(id))
 }

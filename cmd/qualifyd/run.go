@@ -37,6 +37,9 @@ With --dry-run it reads both services, works on a copy of the store, writes nowh
 prints each record it would create or mark and each referral it would qualify.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, log, err := a.loadConfig()
+			if err == nil {
+				err = a.checkBuilt(c, log)
+			}
 			if err != nil {
 				return err
 			}
@@ -49,6 +52,20 @@ prints each record it would create or mark and each referral it would qualify.`,
 	cmd.Flags().BoolVar(&once, "once", false, "do everything once and exit")
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "print what would be done once, and write nowhere")
 	return cmd
+}
+
+// checkBuilt refuses, or warns of, what the config may say and this version does not do yet.
+func (a *app) checkBuilt(c config.Config, log zerolog.Logger) error {
+	for key, listen := range map[string]string{"console.listen": c.Console.Listen, "metrics.listen": c.Metrics.Listen} {
+		if listen != "" {
+			log.Warn().Str("key", key).Msg("this version does not serve it yet")
+		}
+	}
+	if c.Salesforce.Auth.Flow != config.FlowWeb {
+		return nil
+	}
+	return &config.Problems{Path: a.configPath, List: []config.Problem{{Key: "salesforce.auth.flow",
+		Text: "web needs qualifyd connect, which this version does not have yet; use client_credentials or jwt"}}}
 }
 
 // runOn runs on the config's store, which is made at the first start.

@@ -89,6 +89,8 @@ func (d *Deliverer) Run(ctx context.Context, patient bool) error {
 		var unavailable *referralfactory.Unavailable
 		if errors.As(err, &unavailable) {
 			failures++
+		} else {
+			failures = 0
 		}
 		if errors.As(err, &refused) || errors.Is(err, ErrStore) || ctx.Err() != nil || failures == inARow {
 			break
@@ -136,16 +138,17 @@ func (d *Deliverer) deliver(ctx context.Context, id int64) error {
 	return d.send(ctx, debt, read)
 }
 
-// reading is when a user was read, by the service's clock, and how long ago that is by ours.
+// reading is when a user was read: by the service's clock, and when that was begun by ours.
 type reading struct {
 	answer referralfactory.Answer
-	taken  time.Time
+	begun  time.Time
 }
 
 func (r reading) date() time.Time { return r.answer.Date }
 
-// now is the service's time now: not earlier than the true one.
-func (r reading) now() time.Time { return r.answer.Date.Add(time.Since(r.taken)) }
+// now is the service's time now, in whole seconds not earlier than the true one: the answer may have been on its way back for as long as
+// the call took.
+func (r reading) now() time.Time { return r.answer.Date.Add(time.Since(r.begun)) }
 
 // readBack reads the user of an entry and takes note of it. pending is false when that settled the entry.
 func (d *Deliverer) readBack(ctx context.Context, id int64) (user referralfactory.User, read reading, pending bool, err error) {
@@ -153,8 +156,9 @@ func (d *Deliverer) readBack(ctx context.Context, id int64) (user referralfactor
 	if err := d.Store.View(func(tx *store.Tx) error { begun = tx.LedgerLength(); return nil }); err != nil {
 		return user, read, false, errors.Join(ErrStore, err)
 	}
+	started := time.Now()
 	user, answer, err := d.ReferralFactory.User(ctx, id)
-	read = reading{answer, time.Now()}
+	read = reading{answer, started}
 	switch {
 	case errors.Is(err, referralfactory.ErrNotFound):
 		return user, read, false, d.reject(id, answer.Date, "the user is gone at Referral Factory")
@@ -186,7 +190,7 @@ func (d *Deliverer) send(ctx context.Context, debt store.Debt, read reading) err
 	reserve := func() error {
 		debt.SentAt = read.now()
 		debt.Attempts++
-		return d.update(func(tx *store.Tx) error { return tx.Owe(debt) })
+		return d.keep(debt)
 	}
 	result, answer, err := d.ReferralFactory.Qualify(ctx, debt.Referral, reserve)
 	var rejected *referralfactory.Rejected
@@ -195,6 +199,8 @@ func (d *Deliverer) send(ctx context.Context, debt store.Debt, read reading) err
 		return d.delivered(debt.Referral, result.QualifiedAt, answer.Date)
 	case err == nil:
 		return d.confirm(ctx, debt.Referral)
+	case errors.Is(err, errSettled):
+		return nil
 	case errors.Is(err, ErrStore):
 		return err
 	case errors.Is(err, referralfactory.ErrNotFound), errors.As(err, &rejected):
@@ -206,7 +212,28 @@ func (d *Deliverer) send(ctx context.Context, debt store.Debt, read reading) err
 		debt.SentAt = before // this request certainly had no effect
 	}
 	debt.Trouble = err.Error()
-	return errors.Join(err, d.update(func(tx *store.Tx) error { return tx.Owe(debt) }))
+	if kept := d.keep(debt); !errors.Is(kept, errSettled) {
+		err = errors.Join(err, kept)
+	}
+	return err
+}
+
+// errSettled says that a debt is gone: sweeps have a schedule of their own, and one may have shown the user qualified.
+var errSettled = errors.New("settled meanwhile")
+
+// keep stores what is known of a debt that is still there.
+func (d *Deliverer) keep(debt store.Debt) error {
+	owed := false
+	err := d.update(func(tx *store.Tx) (err error) {
+		if _, owed, err = tx.Debt(debt.Referral); err != nil || !owed {
+			return err
+		}
+		return tx.Owe(debt)
+	})
+	if err == nil && !owed {
+		return errSettled
+	}
+	return err
 }
 
 // confirm reads the user back after an answer that did not say when it was qualified.
@@ -224,7 +251,7 @@ func (d *Deliverer) confirm(ctx context.Context, id int64) error {
 func (d *Deliverer) delivered(id int64, on string, at time.Time) error {
 	return d.update(func(tx *store.Tx) error {
 		r, _, err := tx.Referral(id)
-		if err != nil {
+		if err != nil || r.Standing == rules.Delivered { // a sweep saw it before our answer came
 			return err
 		}
 		err = tx.Append(store.Entry{At: at, Act: store.ActDelivered, Campaign: r.CampaignID, Referral: id, Reason: r.Verdict.Reason})

@@ -3,6 +3,8 @@ package poll
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	"qualifyd/rules"
 	"qualifyd/store"
@@ -98,10 +100,23 @@ func (t *pass) pronounce(tx *store.Tx, r rules.Referral, rule rules.Rule, v rule
 	}
 	if news {
 		errs = append(errs, tx.Append(store.Entry{
-			At: v.At, Act: store.ActJudged, Campaign: r.CampaignID, Referral: r.ID, Outcome: v.Outcome, Reason: v.Reason, Evidence: v.Evidence,
+			At: v.At, Act: store.ActJudged, Campaign: r.CampaignID, Referral: r.ID, Outcome: v.Outcome, Reason: v.Reason, Evidence: withoutEmails(v.Evidence),
 		}))
 	}
 	return errors.Join(append(errs, tx.PutReferral(r))...)
+}
+
+// withoutEmails is evidence as the ledger keeps it: a rule may watch a field that holds an e-mail address, and the ledger names nobody.
+func withoutEmails(evidence []rules.Transition) []rules.Transition {
+	out := slices.Clone(evidence)
+	for i := range out {
+		for _, value := range []*string{&out[i].From, &out[i].To} {
+			if strings.Contains(*value, "@") {
+				*value = "(an e-mail address)"
+			}
+		}
+	}
+	return out
 }
 
 // holdBack holds what would qualify, in a sandbox org or beyond the campaign's brake.

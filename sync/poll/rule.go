@@ -103,16 +103,18 @@ func missing(d described, names []string) []string {
 
 // refreshRules asks for describes that have grown old, now that the time is known, and works out the rules again.
 func (t *pass) refreshRules(ctx context.Context) error {
-	refreshed := false
+	refreshed, aged := false, false
 	for _, object := range t.objects() {
 		limit := describeFor
 		if t.parkedOn(object) {
 			limit = parkedFor
 		}
-		if d, known := t.described[object]; known && (t.now.IsZero() || t.now.Sub(d.At) < limit) {
+		d, known := t.described[object]
+		age := t.now.Sub(d.At)
+		if known && (t.now.IsZero() || age < limit) {
 			continue
 		}
-		refreshed = true
+		refreshed, aged = true, aged || known && age >= describeFor
 		if err := t.describe(ctx, object); err != nil {
 			return err
 		}
@@ -120,8 +122,10 @@ func (t *pass) refreshRules(ctx context.Context) error {
 	if !refreshed {
 		return nil
 	}
-	if err := t.problem(ctx, t.readOrganization(ctx)); err != nil {
-		return err
+	if aged {
+		if err := t.problem(ctx, t.readOrganization(ctx)); err != nil {
+			return err
+		}
 	}
 	return t.resolveRules()
 }

@@ -72,7 +72,7 @@ func (t *pass) followConversion(tx *store.Tx, lead rules.Record) error {
 			return err
 		}
 		c, ok := t.campaign(r.CampaignID)
-		if !ok || r.Standing != rules.Pending {
+		if !ok || r.Standing != rules.Pending || len(r.Blockers) > 0 {
 			continue
 		}
 		claim := map[int64]rules.Kinds{id: {rules.Conversion}}
@@ -100,8 +100,11 @@ func (t *pass) seeDeleted(tx *store.Tx, s seen, look *sight) error {
 	}
 	for _, id := range ids {
 		r, found, err := tx.Referral(id)
-		if err != nil || !found {
+		if err != nil {
 			return err
+		}
+		if !found {
+			continue
 		}
 		link, _ := r.LinkTo(s.ID)
 		if s.MasterID != "" {
@@ -136,8 +139,11 @@ func (t *pass) seeDeleted(tx *store.Tx, s seen, look *sight) error {
 func (t *pass) seeAbsent(tx *store.Tx, object rules.Object, recordID string, claims map[int64]rules.Kinds) error {
 	for id, kinds := range claims {
 		r, found, err := tx.Referral(id)
-		if err != nil || !found {
+		if err != nil {
 			return err
+		}
+		if !found {
+			continue
 		}
 		r.SetLink(rules.Link{Object: object, RecordID: recordID, Kinds: kinds})
 		if err := errors.Join(tx.PutReferral(r), tx.Judge(id)); err != nil {

@@ -103,9 +103,11 @@ func (c *Client) call(ctx context.Context, method, path string, body []byte, res
 		Stringer("took", took).Msg("Referral Factory answered")
 
 	answer := newAnswer(resp.Header, took)
-	if err := c.judge(resp, content, err); err != nil {
+	err = c.judge(resp, content, err)
+	if err != nil && !(errors.Is(err, ErrNotFound) && answer.Date.IsZero()) {
 		return answer, nil, err
 	}
+	// Without a time it is not the service itself that says so: "gone" least of all.
 	if answer.Date.IsZero() {
 		return answer, nil, &Unavailable{Status: resp.StatusCode, Cause: ErrNoDate}
 	}

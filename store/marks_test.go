@@ -1,0 +1,114 @@
+package store_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"qualifyd/rules"
+	"qualifyd/store"
+)
+
+func marks(t *testing.T, s *store.Store) {
+	update(t, s, func(tx *store.Tx) error {
+		return errors.Join(tx.Join(7), tx.Judge(300), tx.Judge(2), tx.Judge(1), tx.Judge(2), tx.Judged(9), tx.Joined(9))
+	})
+	view(t, s, func(tx *store.Tx) error {
+		same(t, "to join", tx.ToJoin(), []int64{7})
+		same(t, "to judge", tx.ToJudge(0), []int64{1, 2, 300})
+		same(t, "to judge, two at most", tx.ToJudge(2), []int64{1, 2})
+		same(t, "to judge, ten at most", tx.ToJudge(10), []int64{1, 2, 300})
+		return nil
+	})
+	update(t, s, func(tx *store.Tx) error { return errors.Join(tx.Joined(7), tx.Judged(2)) })
+	view(t, s, func(tx *store.Tx) error {
+		same(t, "to join", tx.ToJoin(), []int64(nil))
+		same(t, "to judge", tx.ToJudge(0), []int64{1, 300})
+		return nil
+	})
+}
+
+func readsAddUp(t *testing.T, s *store.Store) {
+	update(t, s, func(tx *store.Tx) error {
+		return errors.Join(
+			tx.Read("00Q1", rules.Lead, nil),
+			tx.Read("00Q1", rules.Lead, map[int64]rules.Kinds{1: {rules.ByEmail}}),
+			tx.Read("00Q1", rules.Lead, map[int64]rules.Kinds{1: {rules.ByCode, rules.ByEmail}, 2: {rules.Pinned}}),
+			tx.Read("00Q1", rules.Lead, nil),
+			tx.Read("0031", rules.Contact, map[int64]rules.Kinds{}),
+			tx.Read("00Q0", rules.Lead, nil))
+	})
+	view(t, s, func(tx *store.Tx) error {
+		all, err := tx.ToRead()
+		same(t, "to read", all, map[rules.Object][]string{rules.Lead: {"00Q0", "00Q1"}, rules.Contact: {"0031"}})
+		one, errOne := tx.Reading("00Q1")
+		same(t, "claims", one, store.Reading{Object: rules.Lead, Claims: map[int64]rules.Kinds{1: {rules.ByEmail, rules.ByCode}, 2: {rules.Pinned}}})
+		none, errNone := tx.Reading("00Q9")
+		same(t, "claims to a record without mark", none, store.Reading{})
+		return errors.Join(err, errOne, errNone)
+	})
+	update(t, s, func(tx *store.Tx) error { return errors.Join(tx.WasRead("00Q1"), tx.WasRead("00Q9")) })
+	view(t, s, func(tx *store.Tx) error {
+		all, err := tx.ToRead()
+		same(t, "to read", all, map[rules.Object][]string{rules.Lead: {"00Q0"}, rules.Contact: {"0031"}})
+		return err
+	})
+	update(t, s, func(tx *store.Tx) error { return tx.Read("00Q1", rules.Lead, nil) })
+	view(t, s, func(tx *store.Tx) error {
+		again, err := tx.Reading("00Q1")
+		same(t, "claims after it was read", len(again.Claims), 0)
+		return err
+	})
+}
+
+func heldByReason(t *testing.T, s *store.Store) {
+	update(t, s, func(tx *store.Tx) error {
+		return errors.Join(tx.Hold(2, rules.HeldByBrake), tx.Hold(1, rules.HeldByBrake), tx.Hold(3, rules.InSandbox), tx.Hold(4, rules.InSandbox),
+			tx.Hold(4, rules.ValueRewritten), tx.Unhold(3), tx.Unhold(9))
+	})
+	view(t, s, func(tx *store.Tx) error {
+		got, err := tx.Held()
+		same(t, "held", got, map[rules.Reason][]int64{rules.HeldByBrake: {1, 2}, rules.ValueRewritten: {4}})
+		return err
+	})
+}
+
+func intents(t *testing.T, s *store.Store) {
+	want := store.Intent{Object: rules.Lead, Fields: map[string]any{"LastName": "Smith", "Newsletter__c": true}, Values: map[string]string{"LastName": "Smith"}, Since: at, At: at.Add(time.Minute)}
+	read := func(id int64) (i store.Intent, found bool) {
+		view(t, s, func(tx *store.Tx) (err error) { i, found, err = tx.Intent(id); return err })
+		return i, found
+	}
+	update(t, s, func(tx *store.Tx) error { return tx.PutIntent(1, want) })
+	got, found := read(1)
+	same(t, "intent", got, want)
+	same(t, "found", found, true)
+	_, found = read(2)
+	same(t, "of another found", found, false)
+	update(t, s, func(tx *store.Tx) error { return errors.Join(tx.DropIntent(1), tx.DropIntent(1)) })
+	_, found = read(1)
+	same(t, "found once dropped", found, false)
+}
+
+func outbox(t *testing.T, s *store.Store) {
+	one := store.Debt{Referral: 1, Campaign: 101, Since: at}
+	sent := store.Debt{Referral: 1, Campaign: 101, Since: at, SentAt: at.Add(time.Second), Attempts: 1, Trouble: "no answer"}
+	two := store.Debt{Referral: 2, Campaign: 101, Since: at}
+	update(t, s, func(tx *store.Tx) error { return errors.Join(tx.Owe(two), tx.Owe(one), tx.Owe(sent)) })
+	view(t, s, func(tx *store.Tx) error {
+		all, err := tx.Debts()
+		same(t, "outbox", all, []store.Debt{sent, two})
+		got, found, errOne := tx.Debt(1)
+		same(t, "debt", got, sent)
+		same(t, "found", found, true)
+		_, found, errNone := tx.Debt(3)
+		same(t, "another found", found, false)
+		return errors.Join(err, errOne, errNone)
+	})
+	update(t, s, func(tx *store.Tx) error { return errors.Join(tx.Settle(1), tx.Settle(3)) })
+	view(t, s, func(tx *store.Tx) error {
+		all, err := tx.Debts()
+		same(t, "outbox", all, []store.Debt{two})
+		return err
+	})
+}
