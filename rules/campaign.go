@@ -124,8 +124,9 @@ type Rule struct {
 	Campaign
 	Target Target
 	// Parked is why the campaign cannot be judged now (value_unknown), or which field cannot be read (field_unreadable); "" when neither.
-	Parked     Reason
-	ParkedWhy  string
-	Effective  time.Time // zero while no pass has read Salesforce for this campaign to the end
-	KnownSince time.Time // when the present rule was first known; its baseline is read from then on
+	Parked    Reason
+	ParkedWhy string
+	// Blind is set while a field that referrals are recognised by cannot be read: nobody joins then, for an existing customer might go unseen.
+	Blind     bool
+	Effective time.Time // zero while no pass has read Salesforce for this campaign to the end
 }

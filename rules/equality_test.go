@@ -151,6 +151,9 @@ func TestNearNames(t *testing.T) {
 		{"status", []string{"Status", "Status__c"}},
 		{"Source", []string{"LeadSource"}},
 		{"Nmae", []string{"Name"}},
+		{"Ratting", []string{"Rating"}},
+		{"Raxyting", []string{"Rating"}},
+		{"Rang", []string{"Rating"}},
 		{"Revenue", nil},
 	} {
 		if diff := cmp.Diff(c.want, rules.Near(fields, c.text)); diff != "" {

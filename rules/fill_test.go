@@ -11,7 +11,7 @@ import (
 func TestFill(t *testing.T) {
 	r := rules.Referral{
 		ID: 7, FirstName: "Ann", Email: " ann@example.com ", Code: "ueONFmUp", URL: "https://r.example.com/7", Source: "widget", ReferrerID: 3,
-		Meta: []rules.Meta{{Field: "Last Name", Value: "Smith"}, {Field: "Consent", Value: "TRUE"}, {Field: "Seats", Value: "12"}, {Field: "Budget", Value: "12.50"}, {Field: "Empty", Value: ""}},
+		Meta: []rules.Meta{{Field: "Last Name", Value: "Smith"}, {Field: "Consent", Value: "tRUE"}, {Field: "Seats", Value: "12"}, {Field: "Budget", Value: "12.50"}, {Field: "Empty", Value: ""}},
 	}
 	referrer := rules.Referral{ID: 3, FirstName: "Bob", Code: "bobs", Meta: []rules.Meta{{Field: "Team", Value: "North"}}}
 	types := map[string]rules.Type{"Consent__c": "boolean", "Seats__c": "int", "Budget__c": "currency", "Share__c": "percent", "Big__c": "long", "Rate__c": "double"}

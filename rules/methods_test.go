@@ -80,7 +80,7 @@ func TestLeadConverts(t *testing.T) {
 		{"it made both", []step{l, intoO("11 10:05"), c("11 10:00"), o("11 10:00")}, "qualified 11 10:00:00 created"},
 		{"it made the Opportunity", []step{l, intoO("11 10:05"), c("01"), o("11 10:00")}, "qualified 11 10:00:00 created"},
 		{"it made the Contact", []step{l, intoO("11 10:05"), c("11 10:00"), o("01")}, "qualified 11 10:00:00 created"},
-		{"the Contact was there the day before, it made the Opportunity", []step{l, intoO("11 10:05"), c("09 20:00"), o("11 10:00")}, "qualified 11 10:00:00 created"},
+		{"the Contact was there the day before, it made the Opportunity", []step{l, intoO("11 10:05"), c("10 20:00"), o("11 10:00")}, "qualified 11 10:00:00 created"},
 		{"the earlier look was before changes count", []step{l, seenTooEarly, intoO("11 10:05"), c("11 10:00"), o("11 10:00")}, "qualified 11 10:00:00 created"},
 		{"made before changes count", []step{l, effective("11 12:00"), intoO("11 13:05"), c("11 10:00"), o("11 10:00")}, "not value_predates"},
 		{"made at the instant from which changes count", []step{l, effective("11 10:00"), intoO("11 13:05"), c("11 10:00"), o("11 10:00")}, "qualified 11 10:00:00 created"},
@@ -169,8 +169,19 @@ func TestLeadConvertsToStage(t *testing.T) {
 		{"an old Opportunity reached it before the conversion and left it", []step{
 			l, conversion("12 10:00"), o("01"), stages("01 Open", "11 10:00 Won", "11 11:00 Open"), look("13 10:05", stageIs("Open")),
 		}, "not stage_not_reached"},
-		{"two looks saw an old one move after the conversion", []step{l, conversion("12 10:00"), o("01"), look("11 10:05", stageIs("Open")), look("13 10:05", stageIs("Won"), edited("12 11:00"))}, "qualified 12 11:00:00 snapshot"},
+		{"two looks saw an old one move after the conversion", []step{
+			l, conversion("12 10:00"), o("01"), look("12 10:00", stageIs("Open")), look("13 10:05", stageIs("Won"), edited("12 11:00")),
+		}, "qualified 12 11:00:00 snapshot"},
+		{"the earlier of two looks was before the conversion: the move may have been too, and the stamp be another change's", []step{
+			l, conversion("12 10:00"), o("01"), look("12 09:59:59", stageIs("Open")), look("13 10:05", stageIs("Won"), edited("12 11:00")),
+		}, "not value_predates"},
 		{"two looks saw an old one move before the conversion", []step{l, conversion("12 10:00"), o("01"), look("11 10:05", stageIs("Open")), look("13 10:05", stageIs("Won"), edited("12 09:00"))}, "not value_predates"},
+		{"a history row tells that an old one moved before the conversion, though its stamp is later", []step{
+			l, conversion("12 10:00"), o("01"), look("12 08:00", stageIs("Open")), stages("01 Open", "12 09:00 Won"), look("13 10:05", stageIs("Won"), edited("12 11:00")),
+		}, "not value_predates"},
+		{"a history row tells that an old one moved in the second of the conversion, when a look saw it just before", []step{
+			l, conversion("12 10:00"), o("01"), look("12 10:00", stageIs("Open")), stages("01 Open", "12 10:00 Won"), look("13 10:05", stageIs("Won"), edited("12 11:00")),
+		}, "not value_predates"},
 		{"a history row dates the conversion, the Lead was touched later", []step{
 			l, conversion("12 12:00"), history("12 10:00", "leadConverted", "", ""), o("01"), stages("01 Open", "12 11:00 Won"), look("13 10:05", stageIs("Won")),
 		}, "qualified 12 11:00:00 history"},
@@ -247,6 +258,9 @@ func TestSentences(t *testing.T) {
 		{"too early", []step{lead("L", "01"), look("11 10:05", status("Qualified"))}, []string{"Lead L", `"Qualified"`, "2026-11-10 00:00:00Z"}},
 		{"not there", []step{lead("L", "01"), look("11 10:05", status("Working"))}, []string{"Lead L", `"Working"`, `"Qualified"`}},
 		{"not shared", []step{lead("L", "01"), notShared}, []string{"Lead L", "not shared"}},
+		{"not read yet", []step{lead("L", "01"), unread}, []string{"Lead L has not been read yet"}},
+		{"an Opportunity that is not shared", []step{method(rules.LeadConvertsToStage), lead("L", "01"), look("11 10:05", converted("11", "", "O")), opportunity("O", "11 10:00"), notShared},
+			[]string{"Opportunity O cannot be read"}},
 		{"blocked", []step{blockedBy(rules.Contact, "C", "01")}, []string{"Contact C", "2026-11-01", "2026-11-10", "do_nothing"}},
 		{"refused", []step{refused("REQUIRED_FIELD_MISSING: LastName")}, []string{"REQUIRED_FIELD_MISSING: LastName"}},
 		{"a conversion", []step{method(rules.LeadConverts), lead("L", "01"), look("11 10:05", converted("11", "", "O")), opportunity("O", "11 10:00", rules.Conversion), look("11 10:05")},

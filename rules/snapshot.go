@@ -89,6 +89,9 @@ type Snapshot struct {
 // changesKept bounds how many changes of one record are remembered. The oldest go first.
 const changesKept = 200
 
+// timeWasWrong is how far a look may lie in the future of a later one: beyond that, it is the earlier answer's time that was wrong.
+const timeWasWrong = time.Hour
+
 // Schema tells the type of a record's fields, and which are formulas.
 type Schema struct {
 	Types    map[string]Type
@@ -104,7 +107,7 @@ type Schema struct {
 //	A            a       |  a rewritten spelling: no change
 //	A            absent  |  hidden: A stays the last seen value
 func (s *Snapshot) Observe(rec Record, schema Schema) {
-	if rec.SeenAt.Before(s.SeenAt) {
+	if rec.SeenAt.Before(s.SeenAt) && s.SeenAt.Sub(rec.SeenAt) < timeWasWrong {
 		return
 	}
 	old := s.Record

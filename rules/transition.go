@@ -38,7 +38,7 @@ func (s Snapshot) read(t Target, from, after, since time.Time) reading {
 		}
 		m := s.transition(c.Field, c.From, c.To, c.At, BySnapshot, "")
 		switch {
-		case !counts(c.At) || c.Before.Before(from) || c.Before.Before(since):
+		case !counts(c.At) || c.Before.Before(from) || c.Before.Before(since) || c.Before.Before(after):
 		case c.Unmoved:
 			r.rewritten = &m
 		default:

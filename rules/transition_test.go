@@ -87,16 +87,27 @@ func TestTwoLooksProve(t *testing.T) {
 		{"it stood from the start and was left and reached again", []step{
 			look("10 09:00", status("Qualified")), look("11 10:05", status("Lost"), edited("11 10:02")), look("12 10:05", status("Qualified"), edited("12 10:02")),
 		}, "qualified 12 10:02:00 snapshot"},
+		{"the field was emptied: nothing is no value", []step{watching("Status", "picklist", ""), look("10 09:00", status("New")), look("11 10:05", status(""), edited("11 10:02"))}, "not value_not_reached"},
 		{"another value came", []step{look("10 09:00", status("New")), look("11 10:05", status("Working"), edited("11 10:02"))}, "not value_not_reached"},
 		{"the change has a history row: its time, not the later stamp", []step{
 			look("10 09:00", status("New")), history("11 10:02", "Status", "New", "Qualified"), look("11 10:30", status("Qualified"), edited("11 10:20")),
 		}, "qualified 11 10:02:00 history"},
+		{"reached once without a history row, and later with one: the better proof", []step{
+			look("10 09:00", status("New")), look("11 10:05", status("Qualified"), edited("11 10:02")), look("12 10:05", status("Lost"), edited("12 10:02")),
+			history("13 10:02", "Status", "Lost", "Qualified"), look("13 10:05", status("Qualified"), edited("13 10:02")),
+		}, "qualified 13 10:02:00 history"},
 		{"the change has a history row from before changes count", []step{
 			look("10 00:00", status("New")), history("09 23:59:59", "Status", "New", "Qualified"), look("10 00:05", status("Qualified"), edited("10 00:03")),
 		}, "qualified 10 00:03:00 snapshot"},
 		{"an older answer comes late", []step{
-			look("11 09:00", status("Qualified")), look("10 09:00", status("New")), look("11 10:05", status("Qualified"), edited("11 10:02")),
+			look("11 09:00", status("Qualified")), look("11 08:00:01", status("New")), look("11 10:05", status("Qualified"), edited("11 10:02")),
 		}, "not value_predates"},
+		{"an answer whose time was far in the future does not blind us until then", []step{
+			look("28 09:00", status("New")), look("11 10:00", status("New")), look("11 10:05", status("Qualified"), edited("11 10:02")),
+		}, "qualified 11 10:02:00 snapshot"},
+		{"a look that is an hour older is not taken for a late one", []step{
+			look("11 10:00", status("Qualified")), look("11 09:00", status("New")), look("11 10:05", status("Qualified"), edited("11 10:02")),
+		}, "qualified 11 10:02:00 snapshot"},
 		// A rewritten spelling (case, order in a multipicklist) is no transition.
 		{"the spelling was rewritten", []step{look("10 09:00", status("QUALIFIED")), look("11 10:05", status("Qualified"), edited("11 10:02"))}, "not value_predates"},
 	}, lead("L", "01")))
@@ -127,6 +138,7 @@ func TestLooksBeforeTheLinkProveNothing(t *testing.T) {
 		{"linked after the value came", append([]step{lead("L", "01"), linkedSince("12 09:00")}, reachedOnThe11th...), "not value_predates"},
 		{"linked by the look that showed the value", append([]step{lead("L", "01"), linkedSince("11 10:05")}, reachedOnThe11th...), "not value_predates"},
 		{"linked after the value came, to a record born since changes count", append([]step{lead("L", "10 08:00"), linkedSince("12 09:00")}, reachedOnThe11th...), "qualified 10 08:00:00 created"},
+		{"linked by the look that showed the value, to a record born since changes count", append([]step{lead("L", "10 08:00"), linkedSince("11 10:05")}, reachedOnThe11th...), "qualified 10 08:00:00 created"},
 		{"linked after it was left, and it is reached again", append(append([]step{lead("L", "01"), linkedSince("12 09:00")}, reachedOnThe11th...),
 			look("12 09:00", status("Lost"), edited("12 08:00")), look("13 09:00", status("Qualified"), edited("13 08:00"))), "qualified 13 08:00:00 snapshot"},
 		{"history rows are the record's own, whoever had it", append([]step{lead("L", "01"), linkedSince("12 09:00"), history("11 10:02", "Status", "New", "Qualified")},
@@ -227,6 +239,12 @@ func TestOurOwnWriteIsTheBaseline(t *testing.T) {
 		{"we wrote another value, and the answer came when changes counted", []step{
 			wrote("Status", "Working", "09 23:59:59", "10 00:00"), look("11 10:05", status("Qualified"), edited("11 10:03")),
 		}, "qualified 11 10:03:00 snapshot"},
+		{"we wrote another value over it, and somebody sets it back", []step{
+			look("10 09:00", status("Qualified")), wrote("Status", "Working", "11 10:00:10", "11 10:00:12"), look("11 10:05", status("Qualified"), edited("11 10:03")),
+		}, "qualified 11 10:03:00 snapshot"},
+		{"to a record that is newer than the referral, before we ever saw it", []step{
+			lead("N", "10 08:00"), weWrote, look("11 10:05", status("Qualified"), edited("11 10:00:11")),
+		}, "not value_predates"},
 		{"ours, left by somebody and reached again", []step{
 			weWrote, look("11 10:05", status("Qualified"), edited("11 10:00:11")), look("12 10:05", status("Lost"), edited("12 10:00")), look("13 10:05", status("Qualified"), edited("13 10:00")),
 		}, "qualified 13 10:00:00 snapshot"},

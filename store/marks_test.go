@@ -15,15 +15,15 @@ func marks(t *testing.T, s *store.Store) {
 	})
 	view(t, s, func(tx *store.Tx) error {
 		same(t, "to join", tx.ToJoin(), []int64{7})
-		same(t, "to judge", tx.ToJudge(0), []int64{1, 2, 300})
-		same(t, "to judge, two at most", tx.ToJudge(2), []int64{1, 2})
-		same(t, "to judge, ten at most", tx.ToJudge(10), []int64{1, 2, 300})
+		same(t, "to judge", tx.ToJudge(-1, 0), []int64{1, 2, 300})
+		same(t, "to judge, two at most", tx.ToJudge(-1, 2), []int64{1, 2})
+		same(t, "to judge, ten at most", tx.ToJudge(-1, 10), []int64{1, 2, 300})
 		return nil
 	})
 	update(t, s, func(tx *store.Tx) error { return errors.Join(tx.Joined(7), tx.Judged(2)) })
 	view(t, s, func(tx *store.Tx) error {
 		same(t, "to join", tx.ToJoin(), []int64(nil))
-		same(t, "to judge", tx.ToJudge(0), []int64{1, 300})
+		same(t, "to judge", tx.ToJudge(-1, 0), []int64{1, 300})
 		return nil
 	})
 }

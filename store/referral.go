@@ -150,12 +150,17 @@ func (tx *Tx) Records(r rules.Referral) ([]rules.Linked, error) {
 // Join marks a referral to be looked up in Salesforce, and Joined takes the mark away; ToJoin lists those that bear it.
 func (tx *Tx) Join(id int64) error   { return tx.set(toJoinBucket, id) }
 func (tx *Tx) Joined(id int64) error { return tx.unset(toJoinBucket, id) }
-func (tx *Tx) ToJoin() []int64       { return marked(tx.bolt, toJoinBucket, 0) }
+func (tx *Tx) ToJoin() []int64       { return marked(tx.bolt, toJoinBucket, -1, 0) }
 
-// Judge marks a referral to be judged, and Judged takes the mark away; ToJudge lists at most limit of those that bear it.
-func (tx *Tx) Judge(id int64) error      { return tx.set(toJudgeBucket, id) }
-func (tx *Tx) Judged(id int64) error     { return tx.unset(toJudgeBucket, id) }
-func (tx *Tx) ToJudge(limit int) []int64 { return marked(tx.bolt, toJudgeBucket, limit) }
+// Joining tells whether a referral bears the mark of Join.
+func (tx *Tx) Joining(id int64) bool { return tx.bolt.Bucket(toJoinBucket).Get(idKey(id)) != nil }
+
+// Judge marks a referral to be judged, and Judged takes the mark away; ToJudge lists, by id, at most limit of those after one that bear it.
+func (tx *Tx) Judge(id int64) error  { return tx.set(toJudgeBucket, id) }
+func (tx *Tx) Judged(id int64) error { return tx.unset(toJudgeBucket, id) }
+func (tx *Tx) ToJudge(after int64, limit int) []int64 {
+	return marked(tx.bolt, toJudgeBucket, after, limit)
+}
 
 // Hold marks a referral whose verdict waits for a person or a setting, and Unhold takes the mark away; Held lists them with their reasons.
 func (tx *Tx) Hold(id int64, reason rules.Reason) error {
@@ -213,6 +218,25 @@ func (tx *Tx) Reading(recordID string) (Reading, error) {
 // WasRead takes the mark of Read away.
 func (tx *Tx) WasRead(recordID string) error {
 	return tx.remove(toReadBucket, []byte(recordID))
+}
+
+// Claimed lists the referrals that a record still to be read may become the link of.
+func (tx *Tx) Claimed() (map[int64]bool, error) {
+	claimed := map[int64]bool{}
+	err := tx.bolt.Bucket(toReadBucket).ForEach(func(key, raw []byte) error {
+		var r Reading
+		if err := json.Unmarshal(raw, &r); err != nil {
+			return fmt.Errorf("store: toread %q cannot be read: %w", key, err)
+		}
+		for id := range r.Claims {
+			claimed[id] = true
+		}
+		for _, id := range tx.ReferralsByRecord(string(key)) {
+			claimed[id] = true
+		}
+		return nil
+	})
+	return claimed, err
 }
 
 // ToRead lists the records that are marked to be read, by object.

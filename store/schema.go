@@ -114,11 +114,11 @@ func ids(tx *bolt.Tx, bucket []byte, text string) []int64 {
 	return out
 }
 
-// marked lists the ids in a bucket that is a mere set, at most limit of them (0: all).
-func marked(tx *bolt.Tx, bucket []byte, limit int) []int64 {
+// marked lists the ids after one in a bucket that is a mere set, at most limit of them (0: all).
+func marked(tx *bolt.Tx, bucket []byte, after int64, limit int) []int64 {
 	var out []int64
 	c := tx.Bucket(bucket).Cursor()
-	for k, _ := c.First(); k != nil && (limit == 0 || len(out) < limit); k, _ = c.Next() {
+	for k, _ := c.Seek(idKey(after + 1)); k != nil && (limit == 0 || len(out) < limit); k, _ = c.Next() {
 		out = append(out, keyID(k))
 	}
 	return out

@@ -280,7 +280,7 @@ func nothingOfEverything(t *testing.T, s *store.Store) {
 		same(t, "by record", tx.ReferralsByRecord("00Q1"), []int64{1})
 		same(t, "snapshot kept", kept, true)
 		same(t, "referral 2", two, false)
-		same(t, "marks", append(tx.ToJoin(), tx.ToJudge(0)...), []int64(nil))
+		same(t, "marks", append(tx.ToJoin(), tx.ToJudge(-1, 0)...), []int64(nil))
 		same(t, "ledger", tx.LedgerLength(), uint64(0))
 		return errors.Join(err, errKept, errTwo)
 	})

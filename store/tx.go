@@ -124,6 +124,11 @@ func (tx *Tx) SetWatermark(query string, w Watermark) error {
 	return tx.put(watermarkBucket, []byte(query), w)
 }
 
+// ResetWatermark sets a query's watermark even where that moves it back: after a service told a time that was far ahead of the true one.
+func (tx *Tx) ResetWatermark(query string, w Watermark) error {
+	return tx.put(watermarkBucket, []byte(query), w)
+}
+
 // Describe reads what is remembered of an object's describe into value, and reports whether there is anything.
 func (tx *Tx) Describe(object string, value any) (bool, error) {
 	return load(tx.bolt, describeBucket, []byte(object), value)

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"qualifyd/store"
 	"qualifyd/sync/sandbox"
 )
 
@@ -41,6 +40,21 @@ func TestAReferralWhoseLeadChangesIsQualifiedOnce(t *testing.T) {
 	w.pass()
 	w.wantQualified(ann)
 	w.wantPuts(1)
+}
+
+// Without effective_from a first start never fires for the past; with it, what happened since then counts.
+func TestEffectiveFromLetsTheFirstPassCountThePast(t *testing.T) {
+	t.Parallel()
+	for from, qualifies := range map[string]bool{"2032-11-01": true, "2032-11-01T09:30:00Z": true, "2032-11-02": false} {
+		w := newWorld(t, watching)
+		w.edit("brake: 50/1h", "effective_from: "+from)
+		ann := w.refer("Ann", 101)
+		w.status(w.lead(ann), "Qualified")
+		w.pass()
+		if got := len(w.rf.Qualifications()) == 1; got != qualifies {
+			t.Errorf("effective_from %s: qualified %v, want %v", from, got, qualifies)
+		}
+	}
 }
 
 func TestALeadIsCreatedForWhoeverIsReferred(t *testing.T) {
@@ -222,10 +236,7 @@ func TestAStoreThatCannotBeUsedExits1(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, watching)
 		w.open()
-		s, err := store.Open(w.storePath())
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := w.lock()
 		defer s.Close()
 		w.run("run", "--once").want(exitFailed, "in use by another process", "hint: a running qualifyd has the store; stop it first")
 	})

@@ -16,6 +16,7 @@ import (
 	"qualifyd/cmd/config"
 	"qualifyd/rules"
 	"qualifyd/store"
+	"qualifyd/sync/deliver"
 	"qualifyd/sync/poll"
 	"qualifyd/sync/referralfactory"
 	"qualifyd/sync/salesforce"
@@ -241,11 +242,14 @@ func (j *job) run(ctx context.Context) {
 	if time.Now().Before(j.parked) {
 		return
 	}
+	if j.refused > 0 {
+		j.readKeyAgain()
+	}
 	err := j.work(ctx)
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, errors.Is(err, poll.ErrStretched):
 		return
-	case errors.Is(err, poll.ErrStore), errors.Is(err, poll.ErrOtherOrg), errors.Is(err, poll.ErrOtherAccount):
+	case errors.Is(err, poll.ErrStore), errors.Is(err, deliver.ErrStore), errors.Is(err, poll.ErrOtherOrg), errors.Is(err, poll.ErrOtherAccount):
 		j.stop(err) // going on would make it worse
 		return
 	}
@@ -253,18 +257,29 @@ func (j *job) run(ctx context.Context) {
 	j.tell(err)
 }
 
-// park lets a service that refuses the credentials rest, longer each time, and has the secret read again before the next try.
+// park lets a service that refuses the credentials rest, longer each time.
 func (j *job) park(err error) {
-	if !holds[*referralfactory.Refused](err) && !ofKind(err, salesforce.Refused) {
+	refused := holds[*referralfactory.Refused](err)
+	if j.name == pollJob { // it may ask Referral Factory for a referrer as well, but goes on without
+		refused = ofKind(err, salesforce.Refused)
+	}
+	if !refused {
 		j.refused, j.parked = 0, time.Time{}
 		return
 	}
 	j.parked = time.Now().Add(min(time.Minute<<min(j.refused, 6), time.Hour))
 	j.refused++
-	if c, err := j.reload(); err == nil {
-		if err := j.rf.SetAPIKey(c.ReferralFactory.APIKey.Reveal()); err != nil {
-			j.log.Error().Err(err).Msg("the Referral Factory key that was read again cannot be used")
-		}
+}
+
+// readKeyAgain is for a Referral Factory key that was rotated; the Salesforce client reads its own secret again.
+func (j *job) readKeyAgain() {
+	c, err := j.reload()
+	if err == nil {
+		j.poller.SetAccount(account(c)) // nothing is delivered until a sweep has found it to be the same account
+		err = j.rf.SetAPIKey(c.ReferralFactory.APIKey.Reveal())
+	}
+	if err != nil {
+		j.log.Error().Err(err).Str("job", j.name).Msg("the Referral Factory key cannot be read again")
 	}
 }
 

@@ -45,6 +45,10 @@ type transports struct{ salesforce, referralFactory http.RoundTripper }
 
 // build wires a config and a store to the passes.
 func build(c config.Config, s *store.Store, log zerolog.Logger, via transports) (*daemon, error) {
+	via, err := via.trusting(c)
+	if err != nil {
+		return nil, err
+	}
 	rf, err := referralfactory.New(referralfactory.Options{
 		BaseURL: c.ReferralFactory.BaseURL, APIKey: c.ReferralFactory.APIKey.Reveal(), CallsPerMinute: c.ReferralFactory.CallsPerMinute,
 		Transport: via.referralFactory, Log: log,
@@ -69,14 +73,21 @@ func build(c config.Config, s *store.Store, log zerolog.Logger, via transports) 
 	}
 	d.poller = poll.New(poll.Options{
 		Store: s, Salesforce: sf, ReferralFactory: rf,
-		Account:   c.ReferralFactory.BaseURL + " " + c.ReferralFactory.APIKey.Reveal(),
+		Account:   account(c),
 		Campaigns: campaigns(c), Zone: c.ReferralFactory.Location,
 		Overlap: c.Poll.Overlap, Reconcile: reconcile.Next,
 		DailyCalls:      poll.DailyCalls{Percent: c.Salesforce.DailyCalls.Percent, Calls: c.Salesforce.DailyCalls.Calls},
 		SendFromSandbox: c.ReferralFactory.SendFromSandbox, Log: log,
 	})
-	d.deliverer = deliver.New(deliver.Options{Store: s, ReferralFactory: rf, Log: log})
+	d.deliverer = deliver.New(deliver.Options{
+		Store: s, ReferralFactory: rf, Ready: d.poller.AccountKnown, SendFromSandbox: c.ReferralFactory.SendFromSandbox, Log: log,
+	})
 	return d, nil
+}
+
+// account is what leads to the Referral Factory account.
+func account(c config.Config) string {
+	return c.ReferralFactory.BaseURL + " " + c.ReferralFactory.APIKey.Reveal()
 }
 
 func salesforceOptions(c config.Config, log zerolog.Logger, via transports) salesforce.Options {

@@ -153,14 +153,21 @@ func (w *world) through(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.mu.Lock()
 		w.asked = append(w.asked, r.Method+" "+r.URL.Path)
-		between := w.intercept
+		intercept := w.intercept
 		w.mu.Unlock()
-		if between == nil {
+		if intercept == nil {
 			next.ServeHTTP(rw, r)
 			return
 		}
-		between(rw, r, next)
+		intercept(rw, r, next)
 	})
+}
+
+// between has f come between each request and its service; nil is nobody.
+func (w *world) between(f func(w http.ResponseWriter, r *http.Request, next http.Handler)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.intercept = f
 }
 
 // askedFor counts the requests so far whose method and path contain text.
@@ -258,14 +265,13 @@ func (w *world) open() {
 	w.t.Helper()
 	w.pass()
 	w.after(2 * time.Hour)
-	w.pass()
 }
 
 func (w *world) refer(name string, campaign int64) sandbox.User {
 	return w.rf.Refer(campaign, sandbox.NewUser{FirstName: name})
 }
 
-// lead has the sales team enter a Lead with a referral's e-mail and code.
+// lead has the sales team enter a Lead with a referral's e-mail and code, at the first status.
 func (w *world) lead(u sandbox.User) string {
 	return w.org.Create("Lead", sandbox.Fields{"LastName": u.FirstName, "Company": "Acme", "Email": u.Email, "Referral_Code__c": u.Code})
 }
@@ -284,11 +290,12 @@ func (w *world) known(name string, campaign int64) (sandbox.User, string) {
 	return u, lead
 }
 
-// due has somebody known whom the next pass will qualify.
+// due has somebody referred, which a pass has seen, and qualified by the sales team, which the next pass will see.
 func (w *world) due(name string, campaign int64) sandbox.User {
 	w.t.Helper()
-	u, lead := w.known(name, campaign)
-	w.status(lead, "Qualified")
+	u := w.refer(name, campaign)
+	w.pass()
+	w.status(w.lead(u), "Qualified")
 	w.after(time.Minute)
 	return u
 }
@@ -319,14 +326,21 @@ func (w *world) wantPuts(n int) {
 	}
 }
 
-// belongTo makes the store another org's.
-func (w *world) belongTo(orgID string) {
+// lock opens the store as another process would.
+func (w *world) lock() *store.Store {
 	w.t.Helper()
 	s, err := store.Open(w.storePath())
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	err = s.Update(func(tx *store.Tx) error {
+	return s
+}
+
+// belongTo makes the store another org's.
+func (w *world) belongTo(orgID string) {
+	w.t.Helper()
+	s := w.lock()
+	err := s.Update(func(tx *store.Tx) error {
 		owner, err := tx.Owner()
 		if err != nil {
 			return err

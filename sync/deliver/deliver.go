@@ -39,6 +39,11 @@ var (
 type Options struct {
 	Store           *store.Store
 	ReferralFactory *referralfactory.Client
+	// Ready tells whether the key is known to be of the store's account; until then nothing is sent, for the users would be somebody else's. May be
+	// nil.
+	Ready func() (bool, error)
+	// SendFromSandbox lets what is owed go out although the org is a sandbox.
+	SendFromSandbox bool
 	// Preview makes deliveries dry: it is told what would be sent, and nothing is.
 	Preview func(rules.Referral)
 	Log     zerolog.Logger
@@ -72,6 +77,9 @@ func (d *Deliverer) Run(ctx context.Context, patient bool) error {
 	if err := d.Store.View(func(tx *store.Tx) (err error) { debts, err = tx.Debts(); return err }); err != nil {
 		return errors.Join(ErrStore, err)
 	}
+	if ready, err := d.ready(len(debts)); err != nil || !ready {
+		return err
+	}
 	var problems []error
 	failures := 0
 	for _, debt := range debts {
@@ -87,7 +95,7 @@ func (d *Deliverer) Run(ctx context.Context, patient bool) error {
 		problems = append(problems, fmt.Errorf("deliver referral %d: %w", debt.Referral, err))
 		var refused *referralfactory.Refused
 		var unavailable *referralfactory.Unavailable
-		if errors.As(err, &unavailable) {
+		if errors.As(err, &unavailable) && (unavailable.Status == 0 || unavailable.Status >= 300) {
 			failures++
 		} else {
 			failures = 0
@@ -97,6 +105,26 @@ func (d *Deliverer) Run(ctx context.Context, patient bool) error {
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// ready tells whether anything may be sent now.
+func (d *Deliverer) ready(debts int) (bool, error) {
+	if d.Ready != nil {
+		if ready, err := d.Ready(); err != nil || !ready {
+			return false, err
+		}
+	}
+	var owner store.Owner
+	if err := d.Store.View(func(tx *store.Tx) (err error) { owner, err = tx.Owner(); return err }); err != nil {
+		return false, errors.Join(ErrStore, err)
+	}
+	if !owner.Sandbox || d.SendFromSandbox {
+		return true, nil
+	}
+	if debts > 0 {
+		d.Log.Warn().Int("owed", debts).Msg("the org is a sandbox: what is owed is kept, and not sent (referral_factory.send_from_sandbox)")
+	}
+	return false, nil
 }
 
 // note sets when an entry is tried again: soon after the first trouble, then less and less often.
@@ -161,7 +189,7 @@ func (d *Deliverer) readBack(ctx context.Context, id int64) (user referralfactor
 	read = reading{answer, started}
 	switch {
 	case errors.Is(err, referralfactory.ErrNotFound):
-		return user, read, false, d.reject(id, answer.Date, "the user is gone at Referral Factory")
+		return user, read, false, d.rejectGone(ctx, id, answer.Date)
 	case err != nil:
 		return user, read, false, err
 	}
@@ -182,6 +210,14 @@ func (d *Deliverer) readBack(ctx context.Context, id int64) (user referralfactor
 		return tx.PutReferral(r)
 	})
 	return user, read, pending, err
+}
+
+// rejectGone parks a referral whose user is gone; but where the list of users is gone as well, it is the address that is wrong.
+func (d *Deliverer) rejectGone(ctx context.Context, id int64, at time.Time) error {
+	if _, _, err := d.ReferralFactory.Users(ctx, 1); err != nil {
+		return fmt.Errorf("user %d is not there; is anybody: %w", id, err)
+	}
+	return d.reject(id, at, "the user is gone at Referral Factory")
 }
 
 // send qualifies the user: reserved before, recorded after.

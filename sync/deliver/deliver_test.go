@@ -263,7 +263,7 @@ func TestTheUserIsGone(t *testing.T) {
 		id := w.owe()
 		w.rf.Remove(id)
 		same(t, "run", w.run(), error(nil))
-		same(t, "requests", w.requests, []string{get(id)})
+		same(t, "requests", w.requests, []string{get(id), "GET /api/v2/users"}) // somebody is there: it is not the address that is wrong
 		w.isRejected(id)
 	})
 }

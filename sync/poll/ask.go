@@ -29,6 +29,10 @@ type question struct {
 	leave func(a salesforce.Answer)
 	// halves are, where set, two questions that ask the same with half the values each; nil when there is but one value.
 	halves func() []question
+	// fails is called, where it is set, when the question was not answered to its end.
+	fails func()
+	// spare is set for a question whose answer can be done without when Salesforce takes too long to give it.
+	spare bool
 	// gone is called, where it is set, when the org has no such object.
 	gone func() error
 }
@@ -78,6 +82,10 @@ func (t *pass) askCall(ctx context.Context, questions []question, again bool) er
 			repeat = append(repeat, q)
 		case kind == salesforce.ObjectGone && q.gone != nil:
 			err = q.gone()
+		case kind == salesforce.Refused:
+			// The session is good, one object is not ours to read: the others go on.
+			t.noteFailed(q)
+			t.problems = append(t.problems, fmt.Errorf("poll %s: %w", q.name, result.Err))
 		case result.Err != nil:
 			err = t.fail(ctx, result.Err, answer, q)
 		case q.leaves(result):
@@ -149,9 +157,16 @@ func (t *pass) failAll(ctx context.Context, err error, a salesforce.Answer, ques
 		return t.fail(ctx, err, a, questions[0])
 	}
 	for _, q := range questions {
-		t.failed[q.name] = true
+		t.noteFailed(q)
 	}
 	return t.problem(ctx, fmt.Errorf("poll: %w", err))
+}
+
+func (t *pass) noteFailed(q question) {
+	t.failed[q.name] = true
+	if q.fails != nil {
+		q.fails()
+	}
 }
 
 // fail notes that a question was not answered to its end. Where too much was asked for at once it is asked for in another way instead: with
@@ -165,8 +180,12 @@ func (t *pass) fail(ctx context.Context, err error, a salesforce.Answer, q quest
 		if halves := q.halfway(); halves != nil {
 			return t.ask(ctx, halves)
 		}
+		if q.spare {
+			t.Log.Warn().Err(err).Msg("one record's history takes Salesforce too long; the record is looked at without it")
+			return nil
+		}
 	}
-	t.failed[q.name] = true
+	t.noteFailed(q)
 	return t.problem(ctx, fmt.Errorf("poll %s: %w", q.name, err))
 }
 

@@ -1,7 +1,9 @@
 package poll
 
 import (
+	"errors"
 	"fmt"
+	"time"
 
 	"qualifyd/store"
 )
@@ -13,6 +15,9 @@ func (p *Poller) CountCalls(n int) { p.calls.Add(int64(n)) }
 func (t *pass) countCalls() error {
 	now, known := t.Salesforce.Now()
 	n := int(t.calls.Swap(0))
+	if n > 0 {
+		t.lastPass, t.lastCost = now, n
+	}
 	_, limit, told := t.Salesforce.Usage()
 	if n == 0 || !known {
 		return nil
@@ -32,6 +37,21 @@ func (t *pass) countCalls() error {
 	})
 }
 
+// ErrStretched is returned in place of a pass that is put off to make the rest of the day's calls last.
+var ErrStretched = errors.New("the pass is put off: calls have to last")
+
+// stretch puts passes off once half of the share is used, so that what is left lasts until the oldest calls fall out of the day.
+func (t *pass) stretch(now time.Time, used, share int) error {
+	if 2*used <= share || t.lastPass.IsZero() || t.lastCost == 0 {
+		return nil
+	}
+	gap := 24 * time.Hour * time.Duration(t.lastCost) / time.Duration(share-used)
+	if now.Sub(t.lastPass) < min(gap, time.Hour) {
+		return ErrStretched
+	}
+	return nil
+}
+
 // budget tells, before a pass, whether its share of the org's API requests of the rolling day is used up.
 func (t *pass) budget() error {
 	share := t.DailyCalls.Calls
@@ -47,7 +67,7 @@ func (t *pass) budget() error {
 		return err
 	}
 	if used < share {
-		return nil
+		return t.stretch(now, used, share)
 	}
 	return fmt.Errorf("%w: %d of %d calls in 24 hours; polls wait until it falls (raise salesforce.daily_calls, or lengthen poll.schedule)", ErrBudget, used, share)
 }

@@ -36,7 +36,7 @@ func (t *pass) queries() []string {
 	}
 	var names []string
 	for _, name := range []string{"LeadHistory", "ContactHistory", "OpportunityHistory", "Opportunity", "Contact", "Lead"} {
-		if needed[name] && !t.described[rules.Object(name)].Gone {
+		if needed[name] && !t.unreadable(objectOf(name)) {
 			names = append(names, name)
 		}
 	}
@@ -87,6 +87,9 @@ type delta struct {
 	left  bool      // the answer was left alone for its length
 }
 
+// clockSlack is how far a watermark may lie ahead of the service's time before that time is taken to have been wrong.
+const clockSlack = time.Hour
+
 // plan sets up the delta queries. A query that is made for the first time starts now: what was there before is looked up referral by
 // referral, never scanned.
 func (t *pass) plan(context.Context) error {
@@ -106,6 +109,15 @@ func (t *pass) plan(context.Context) error {
 			mark, err := tx.Watermark(name)
 			if err != nil {
 				return err
+			}
+			if mark.At.After(now.Add(clockSlack)) && !now.IsZero() {
+				t.Log.Error().Str("query", name).Time("watermark", mark.At).Time("now", now).
+					Msg("an earlier answer told a time far ahead of the true one; everything since is looked at again")
+				t.clockWasWrong = true
+				mark = store.Watermark{At: now}
+				if err := tx.ResetWatermark(name, mark); err != nil {
+					return err
+				}
 			}
 			if mark.At.IsZero() {
 				mark.At = now
@@ -163,32 +175,19 @@ func (t *pass) poll(ctx context.Context) error {
 }
 
 func (t *pass) deltaQuestion(d *delta) question {
-	object := rules.Object(d.name)
-	if h, ok := histories[d.name]; ok {
-		object = h.of
-	}
-	return question{
-		name: d.name, from: d.name, object: object,
+	q := question{
+		name: d.name, from: d.name, object: objectOf(d.name),
 		soql: func() salesforce.Soql { return t.deltaSoql(d) },
 		page: func(tx *store.Tx, rows []salesforce.Row, a salesforce.Answer, last bool) error {
 			return t.deltaPage(tx, d, rows, a, last)
 		},
 		tooLong: func(rows int) bool { return t.tooLong(d, rows) },
 		leave:   func(a salesforce.Answer) { d.left, d.bound = true, a.Bound },
-		gone:    func() error { return t.deltaGone(d.name) },
 	}
-}
-
-func (t *pass) deltaGone(name string) error {
-	if _, ok := histories[name]; ok {
-		return t.noteGone(name)
+	if _, ok := histories[d.name]; ok {
+		q.gone = func() error { return t.noteGone(d.name) }
 	}
-	return t.update(func(tx *store.Tx) error {
-		d := t.described[rules.Object(name)]
-		d.Gone, d.At = true, t.now
-		t.described[rules.Object(name)] = d
-		return tx.PutDescribe(name, d)
-	})
+	return q
 }
 
 func (t *pass) deltaSoql(d *delta) salesforce.Soql {

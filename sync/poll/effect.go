@@ -3,6 +3,7 @@ package poll
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"qualifyd/rules"
@@ -32,6 +33,10 @@ func (t *pass) takeEffectOf(c rules.Campaign) error {
 		before := known
 		if known.Fingerprint != "" && known.Fingerprint != c.Fingerprint() {
 			t.Log.Info().Int64("campaign", c.ID).Msg("the campaign's rule changed; it counts for changes from now on")
+			t.relook = true // its object or code field may be another
+		}
+		if known.EffectiveFrom.IsZero() && known.Effective.After(t.first.Add(clockSlack)) {
+			known.Effective, known.FirstWhole = t.first, t.first // set in a pass that was told a wrong time
 		}
 		known = effectOf(known, c, t.first)
 		if known.Fingerprint == before.Fingerprint && known.Effective.Equal(before.Effective) && known.EffectiveFrom.Equal(before.EffectiveFrom) {
@@ -102,16 +107,16 @@ func (t *pass) settle(context.Context) error {
 				return err
 			}
 		}
-		lookups := t.failed[lookupName]
 		for _, d := range t.deltas {
-			if d.left && !lookups && !t.failed[readName(objectOf(d.name))] {
+			object := objectOf(d.name)
+			if d.left && !t.failed[lookupName(object)] && !t.failed[readName(object)] {
 				if err := tx.SetWatermark(d.name, store.Watermark{At: later(d.mark.At, d.bound)}); err != nil {
 					return err
 				}
 			}
 		}
-		if t.reconciling && len(t.failed) == 0 {
-			return tx.SetWatermark(reconcileMark, store.Watermark{At: t.now})
+		if t.reconciling && !t.anyObject(func(o rules.Object) bool { return t.failed[lookupName(o)] || t.failed[readName(o)] }) {
+			return tx.ResetWatermark(reconcileMark, store.Watermark{At: t.now})
 		}
 		return nil
 	})
@@ -146,15 +151,19 @@ func (t *pass) settleCampaign(tx *store.Tx, c rules.Campaign) error {
 
 // whole tells whether everything that a campaign depends on was read in this pass.
 func (t *pass) whole(c rules.Campaign) bool {
-	if t.unjoined[c.ID] || t.failed[lookupName] {
+	if t.unjoined[c.ID] || t.lookupFailed(c) {
 		return false
 	}
 	for _, name := range t.queriesOf(c) {
-		if _, known := t.described[objectOf(name)]; !known || t.failed[name] || t.failed[readName(objectOf(name))] {
+		if t.unreadable(objectOf(name)) || t.failed[name] || t.failed[readName(objectOf(name))] {
 			return false
 		}
 	}
 	return true
+}
+
+func (t *pass) anyObject(is func(rules.Object) bool) bool {
+	return slices.ContainsFunc(t.objects(), is)
 }
 
 // objectOf is the object that a query is about: its own, or that of the history.

@@ -123,7 +123,9 @@ func (w *world) open() {
 		w.t.Fatal(err)
 	}
 	w.poller = poll.New(o)
-	w.deliverer = deliver.New(deliver.Options{Store: w.store, ReferralFactory: o.ReferralFactory, Log: o.Log})
+	w.deliverer = deliver.New(deliver.Options{
+		Store: w.store, ReferralFactory: o.ReferralFactory, Ready: w.poller.AccountKnown, SendFromSandbox: o.SendFromSandbox, Log: o.Log,
+	})
 }
 
 func (w *world) transport() http.RoundTripper {
@@ -271,6 +273,15 @@ func (w *world) Watermark(query string) (mark store.Watermark) {
 		w.t.Fatal(err)
 	}
 	return mark
+}
+
+// Ledger is how many entries the ledger has.
+func (w *world) Ledger() (n uint64) {
+	w.t.Helper()
+	if err := w.store.View(func(tx *store.Tx) error { n = tx.LedgerLength(); return nil }); err != nil {
+		w.t.Fatal(err)
+	}
+	return n
 }
 
 // Snapshots is how many of some records the store keeps a snapshot of.
@@ -465,4 +476,14 @@ func mustContain(t *testing.T, what string, err error, text string) {
 	if err == nil || !strings.Contains(fmt.Sprint(err), text) {
 		t.Errorf("%s: got error %v, want one with %q", what, err, text)
 	}
+}
+
+// referralIn reads a referral inside a transaction.
+func (w *world) referralIn(tx *store.Tx, u sandbox.User) rules.Referral {
+	w.t.Helper()
+	r, found, err := tx.Referral(u.ID)
+	if err != nil || !found {
+		w.t.Fatalf("%s: found %v, error %v", u.FirstName, found, err)
+	}
+	return r
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"qualifyd/rules"
@@ -23,13 +24,12 @@ func (t *pass) joinNew(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if t.failed[lookupName] {
-			// What was not found may merely not have been read: nobody is joined on half an answer.
-			for _, r := range append(some, waiting...) {
-				t.unjoined[r.CampaignID] = true
-			}
-			return nil
-		}
+		// What was not found may merely not have been read: nobody is joined on half an answer.
+		some = slices.DeleteFunc(slices.Clone(some), func(r rules.Referral) bool {
+			c, _ := t.campaign(r.CampaignID)
+			t.unjoined[c.ID] = t.unjoined[c.ID] || t.lookupFailed(c)
+			return t.lookupFailed(c)
+		})
 		if err := t.join(ctx, some, found); err != nil {
 			return err
 		}
@@ -57,7 +57,7 @@ func (t *pass) toJoin() ([]rules.Referral, error) {
 					return err
 				}
 			case !ours:
-			case known.FirstSweep == 0:
+			case known.FirstSweep == 0, t.rules[c.ID].Blind:
 				t.unjoined[c.ID] = true
 			default:
 				waiting = append(waiting, r)
@@ -78,7 +78,7 @@ func (t *pass) join(ctx context.Context, referrals []rules.Referral, found map[s
 	var writes []arrival
 	err := t.update(func(tx *store.Tx) error {
 		for _, r := range referrals {
-			a, write, err := t.arrive(tx, r.ID, found)
+			a, write, err := t.arrive(tx, r, found)
 			if err != nil {
 				return err
 			}
@@ -100,10 +100,11 @@ func (t *pass) join(ctx context.Context, referrals []rules.Referral, found map[s
 }
 
 // arrive links or blocks one referral, and tells whether a record is to be created or marked for it.
-func (t *pass) arrive(tx *store.Tx, id int64, found map[string]seen) (a arrival, write bool, err error) {
+func (t *pass) arrive(tx *store.Tx, sought rules.Referral, found map[string]seen) (a arrival, write bool, err error) {
+	id := sought.ID
 	r, _, err := tx.Referral(id)
-	if err != nil {
-		return a, false, err
+	if err != nil || r.Email != sought.Email || r.Code != sought.Code {
+		return a, false, err // a sweep changed it meanwhile: the next pass looks it up as it is now
 	}
 	c, _ := t.campaign(r.CampaignID)
 	known, err := tx.Campaign(c.ID)
@@ -150,7 +151,7 @@ func (t *pass) arrived(tx *store.Tx, id int64, settled bool) error {
 		r.Settled, r.Refused = true, ""
 		err = tx.PutReferral(r)
 	}
-	return errors.Join(err, tx.Joined(id), tx.Judge(id))
+	return errors.Join(err, tx.DropIntent(id), tx.Joined(id), tx.Judge(id))
 }
 
 // settleAfter is how long after a create request with a lost answer its record may still appear; only then is it asked for again.

@@ -20,23 +20,30 @@ func (t *pass) judge(context.Context) error {
 			return err
 		}
 	}
-	for {
-		left := 0
+	if t.now.IsZero() {
+		if t.now, _ = t.Salesforce.Now(); t.now.IsZero() {
+			return nil // nobody knows what time it is
+		}
+	}
+	for after, more := int64(-1), true; more; {
 		err := t.update(func(tx *store.Tx) error {
-			ids := tx.ToJudge(judgedAtOnce)
-			left = len(ids)
+			ids := tx.ToJudge(after, judgedAtOnce)
+			more = len(ids) == judgedAtOnce
+			claimed, err := tx.Claimed()
 			for _, id := range ids {
-				if err := t.judgeOne(tx, id); err != nil {
-					return err
+				after = id
+				if err == nil && !claimed[id] {
+					err = t.judgeOne(tx, id)
 				}
 			}
-			return nil
+			return err
 		})
-		if err != nil || left < judgedAtOnce {
-			t.alarm()
+		if err != nil {
 			return err
 		}
 	}
+	t.alarm()
+	return nil
 }
 
 // alarm says for which campaigns the brake held something in this pass.
@@ -56,14 +63,20 @@ func (t *pass) markHeld(reason rules.Reason) error {
 	})
 }
 
+// judgeOne judges a referral of a configured campaign. One that still has to be looked up keeps its mark: whether a record existed before it is
+// not known yet. So does one that waits for a record to be read.
 func (t *pass) judgeOne(tx *store.Tx, id int64) error {
-	if err := tx.Judged(id); err != nil {
-		return err
-	}
 	r, found, err := tx.Referral(id)
 	rule, ours := t.rules[r.CampaignID]
-	if err != nil || !found || !ours || r.Standing != rules.Pending || r.Verdict.Reason == rules.HeldByBrake {
+	switch {
+	case err != nil:
 		return err
+	case found && !ours:
+		return nil
+	case found && r.Standing == rules.Pending && tx.Joining(id):
+		return tx.PutReferral(unsought(r, rule))
+	case !found || r.Standing != rules.Pending || r.Verdict.Reason == rules.HeldByBrake:
+		return tx.Judged(id)
 	}
 	records, err := tx.Records(r)
 	if err != nil {
@@ -71,7 +84,19 @@ func (t *pass) judgeOne(tx *store.Tx, id int64) error {
 	}
 	v := rules.Judge(rule, r, records)
 	v.At = t.now
-	return t.pronounce(tx, r, rule, v)
+	return errors.Join(tx.Judged(id), t.pronounce(tx, r, rule, v))
+}
+
+// unsought is a referral that has not been looked up in Salesforce yet, with the reason.
+func unsought(r rules.Referral, rule rules.Rule) rules.Referral {
+	if r.Verdict.Reason != "" && !rule.Blind {
+		return r
+	}
+	r.Verdict = rules.Verdict{Outcome: rules.Not, Reason: rules.NoRecord, Sentence: "it has not been looked up in Salesforce yet"}
+	if rule.Blind {
+		r.Verdict.Reason, r.Verdict.Sentence = rules.FieldUnreadable, rule.ParkedWhy
+	}
+	return r
 }
 
 // pronounce puts a verdict into effect: verdict, owed qualification and ledger line together. What qualifies may still be held, by the brake

@@ -159,7 +159,7 @@ func (t *pass) link(tx *store.Tx, s seen, c claimant, ambiguous, neverSeen bool,
 			return t.unlink(tx, s, c)
 		}
 	}
-	if linked && old.Ambiguous == ambiguous && slices.Equal(old.Kinds, c.kinds) {
+	if linked && old.Ambiguous == ambiguous && slices.Equal(old.Kinds, c.kinds) && !old.Since.IsZero() {
 		return nil
 	}
 	now := rules.Link{Object: s.Object, RecordID: s.ID, Kinds: c.kinds, Ambiguous: ambiguous, Since: s.SeenAt}
@@ -190,10 +190,16 @@ func (t *pass) madeByConversion(tx *store.Tx, r rules.Referral, s seen) bool {
 	return false
 }
 
+// unlink takes the record from a referral, and with a Lead what was linked only because the Lead was converted into it.
 func (t *pass) unlink(tx *store.Tx, s seen, c claimant) error {
 	r := c.Referral
 	if !r.Unlink(s.ID) {
 		return nil
+	}
+	for _, id := range []string{s.ContactID, s.OpportunityID} {
+		if link, linked := r.LinkTo(id); linked && len(link.Kinds.Without(rules.Conversion)) == 0 {
+			r.Unlink(id)
+		}
 	}
 	return errors.Join(tx.PutReferral(r), tx.Judge(r.ID))
 }

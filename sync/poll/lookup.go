@@ -11,11 +11,20 @@ import (
 	"qualifyd/sync/salesforce"
 )
 
-// lookupName is the name under which failed look-ups are noted.
-const lookupName = "look-up by code and e-mail"
+// lookupName is the name under which failed look-ups of an object are noted.
+func lookupName(object rules.Object) string {
+	return "look-up of " + string(object) + "s by code and e-mail"
+}
 
-// lookup finds the records that carry the referrals' codes or have their e-mails. everywhere looks for e-mails on Leads and Contacts both,
-// as the duplicate policies want it; otherwise only on the campaign's object.
+// lookupFailed tells whether something that a campaign's referrals are recognised by was not looked up.
+func (t *pass) lookupFailed(c rules.Campaign) bool {
+	return slices.ContainsFunc(t.objects(), func(object rules.Object) bool {
+		return t.failed[lookupName(object)] && (object == c.Object || c.Duplicates == rules.DoNothing || t.codeField(c, object) != "")
+	})
+}
+
+// lookup finds the records that carry the referrals' codes or have their e-mails. everywhere looks for e-mails on Leads and Contacts both where
+// the campaign's policy is do_nothing, which wants it; otherwise only on the campaign's object.
 func (t *pass) lookup(ctx context.Context, referrals []rules.Referral, everywhere bool) (map[string]seen, error) {
 	found := map[string]seen{}
 	var questions []question
@@ -29,7 +38,7 @@ func (t *pass) lookup(ctx context.Context, referrals []rules.Referral, everywher
 
 func (t *pass) lookupQuestion(w wantedIn, values []string, found map[string]seen) question {
 	return question{
-		name: lookupName, from: string(w.object), object: w.object,
+		name: lookupName(w.object), from: string(w.object), object: w.object,
 		soql: func() salesforce.Soql { return t.lookupSoql(w, values) },
 		page: func(_ *store.Tx, rows []salesforce.Row, a salesforce.Answer, _ bool) error {
 			for _, row := range rows {
@@ -80,7 +89,7 @@ func (t *pass) wantedValues(referrals []rules.Referral, everywhere bool) []wante
 	for _, r := range referrals {
 		c, _ := t.campaign(r.CampaignID)
 		for _, object := range []rules.Object{rules.Lead, rules.Contact} {
-			if everywhere || object == c.Object {
+			if everywhere && c.Duplicates == rules.DoNothing || object == c.Object {
 				want(object, "Email", strings.TrimSpace(r.Email), rules.FoldEmail(r.Email))
 			}
 		}
@@ -138,7 +147,7 @@ func (t *pass) candidates(tx *store.Tx, r rules.Referral, c rules.Campaign, foun
 	}
 	for i, contact := range out {
 		for _, lead := range out {
-			if contact.Object == rules.Contact && lead.ContactID == contact.ID && rules.MadeByConversion(lead.ConvertedOn, contact.Created) {
+			if contact.Object == rules.Contact && !lead.Deleted && lead.ContactID == contact.ID && rules.MadeByConversion(lead.ConvertedOn, contact.Created) {
 				out[i].MadeByConversion = true
 			}
 		}

@@ -15,21 +15,24 @@ import (
 // pass is one run of Poller.Pass and what it has found out so far.
 type pass struct {
 	*Poller
-	userID      string // Salesforce user that we are
-	owner       store.Owner
-	described   map[rules.Object]described
-	rules       map[int64]rules.Rule // by campaign id
-	first       time.Time            // Date of the pass's first answer
-	now         time.Time            // Date of its newest
-	deltas      []*delta
-	failed      map[string]bool   // queries that were not read to their end, by name
-	gone        map[string]bool   // history objects that the org does not have
-	pending     int               // number of pending referrals, -1 while it is not counted
-	reconciling bool              // the daily look at every pending referral is due
-	unjoined    map[int64]bool    // campaigns whose new referrals could not be looked up
-	reading     map[string]demand // records to be read by Id besides those marked in the store
-	braked      map[int64]int     // qualifications that the brake held, by campaign
-	problems    []error
+	userID        string // Salesforce user that we are
+	owner         store.Owner
+	described     map[rules.Object]described
+	rules         map[int64]rules.Rule // by campaign id
+	first         time.Time            // Date of the pass's first answer
+	now           time.Time            // Date of its newest
+	deltas        []*delta
+	failed        map[string]bool   // queries that were not read to their end, by name
+	gone          map[string]bool   // history objects that the org does not have
+	pending       int               // number of pending referrals, -1 while it is not counted
+	reconciling   bool              // the daily look at every pending referral is due
+	unjoined      map[int64]bool    // campaigns whose new referrals could not be looked up
+	reading       map[string]demand // records to be read by Id besides those marked in the store
+	braked        map[int64]int     // qualifications that the brake held, by campaign
+	inVain        map[string]bool   // records that could not be read in this pass
+	clockWasWrong bool              // an earlier answer told a time far ahead of the true one
+	relook        bool              // the codes and e-mails of all pending referrals are to be searched
+	problems      []error
 }
 
 // demand is a record to be read by Id in this pass.
@@ -40,7 +43,7 @@ type demand struct {
 
 // Pass runs one pass: join, poll, read, judge. It goes on past what fails, and returns all of it joined; what did not fail is committed.
 func (p *Poller) Pass(ctx context.Context) error {
-	t := &pass{Poller: p, failed: map[string]bool{}, gone: map[string]bool{}, pending: -1, unjoined: map[int64]bool{}, reading: map[string]demand{}, braked: map[int64]int{}}
+	t := &pass{Poller: p, failed: map[string]bool{}, gone: map[string]bool{}, pending: -1, unjoined: map[int64]bool{}, reading: map[string]demand{}, braked: map[int64]int{}, inVain: map[string]bool{}}
 	err := t.run(ctx)
 	return errors.Join(append(t.problems, err, t.countCalls())...)
 }

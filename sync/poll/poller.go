@@ -62,11 +62,19 @@ type Write struct {
 // Poller runs sweeps and passes. Sweep and Pass may run at the same time, but each only once at a time.
 type Poller struct {
 	Options
-	calls atomic.Int64 // API calls not yet counted in the store
+	// lastPass and lastCost are when the newest pass ended, by the service's time, and what it cost in calls.
+	lastPass time.Time
+	lastCost int
+	account  atomic.Pointer[string]
+	calls    atomic.Int64 // API calls not yet counted in the store
 }
 
 // New returns a Poller. Its Salesforce client must report its calls to CountCalls.
-func New(o Options) *Poller { return &Poller{Options: o} }
+func New(o Options) *Poller {
+	p := &Poller{Options: o}
+	p.SetAccount(o.Account)
+	return p
+}
 
 // campaign finds a configured campaign.
 func (p *Poller) campaign(id int64) (rules.Campaign, bool) {

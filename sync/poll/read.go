@@ -26,6 +26,7 @@ type read struct {
 	rows      []seen
 	history   []salesforce.Row
 	noHistory bool // the org has none, or none is needed
+	failed    bool // it was not read whole
 }
 
 // readRecords reads by Id whatever is marked to be read, until nothing new is marked.
@@ -50,7 +51,7 @@ func (t *pass) readRecords(ctx context.Context) error {
 	return nil
 }
 
-// startReads groups the records that are to be read and have not failed in this pass.
+// startReads groups the records that are to be read and were not tried in vain in this pass.
 func (t *pass) startReads() ([]*read, error) {
 	var marked map[rules.Object][]string
 	err := t.view(func(tx *store.Tx) (err error) { marked, err = tx.ToRead(); return err })
@@ -58,15 +59,13 @@ func (t *pass) startReads() ([]*read, error) {
 		return nil, err
 	}
 	for id, d := range t.reading {
-		if !slices.Contains(marked[d.object], id) {
-			marked[d.object] = append(marked[d.object], id)
-		}
+		marked[d.object] = append(marked[d.object], id)
 	}
 	var reads []*read
 	for _, object := range []rules.Object{rules.Opportunity, rules.Contact, rules.Lead} {
-		ids := slices.DeleteFunc(marked[object], func(string) bool { return t.failed[readName(object)] || t.unreadable(object) })
+		ids := slices.DeleteFunc(marked[object], func(id string) bool { return t.inVain[id] || t.unreadable(object) })
 		slices.Sort(ids)
-		for some := range slices.Chunk(ids, idsAQuery) {
+		for some := range slices.Chunk(slices.Compact(ids), idsAQuery) {
 			reads = append(reads, t.newRead(object, slices.Clone(some)))
 		}
 	}
@@ -138,7 +137,10 @@ func halve(values []string, ask func([]string) question) []question {
 // finishReads takes in what was read, history first, each group of records in one transaction. A group that was not read whole stays marked.
 func (t *pass) finishReads(reads []*read) error {
 	for _, r := range reads {
-		if t.failed[readName(r.object)] {
+		if r.failed {
+			for _, id := range r.ids {
+				t.inVain[id] = true
+			}
 			continue
 		}
 		if err := t.update(func(tx *store.Tx) error { return t.takeRead(tx, r) }); err != nil {
@@ -151,7 +153,19 @@ func (t *pass) finishReads(reads []*read) error {
 	return nil
 }
 
+// takeRead takes in a group. Its marks go first: what a row of it marks anew, such as the survivor of a merge, stays marked.
 func (t *pass) takeRead(tx *store.Tx, r *read) error {
+	marks := map[string]store.Reading{}
+	for _, id := range r.ids {
+		marked, err := tx.Reading(id)
+		if err == nil {
+			err = tx.WasRead(id)
+		}
+		if err != nil {
+			return err
+		}
+		marks[id] = marked
+	}
 	histories := map[string][]salesforce.Row{}
 	for _, row := range r.history {
 		id := rules.ID18(row[parentOf(r.object)])
@@ -160,21 +174,15 @@ func (t *pass) takeRead(tx *store.Tx, r *read) error {
 	found := map[string]bool{}
 	for _, s := range r.rows {
 		found[s.ID] = true
-		if err := t.takeOne(tx, r, s, histories[s.ID]); err != nil {
+		if err := t.takeOne(tx, r, s, marks[s.ID], histories[s.ID]); err != nil {
 			return fmt.Errorf("%s %s: %w", r.object, s.ID, err)
 		}
 	}
 	for _, id := range r.ids {
-		marked, err := tx.Reading(id)
-		if err != nil {
-			return err
+		if found[id] {
+			continue
 		}
-		if !found[id] {
-			if err := t.seeAbsent(tx, r.object, id, marked.Claims); err != nil {
-				return err
-			}
-		}
-		if err := tx.WasRead(id); err != nil {
+		if err := t.seeAbsent(tx, r.object, id, marks[id].Claims); err != nil {
 			return err
 		}
 	}
@@ -184,11 +192,7 @@ func (t *pass) takeRead(tx *store.Tx, r *read) error {
 func parentOf(object rules.Object) string { return histories[historyOf(object)].parent }
 
 // takeOne takes in one record with its history.
-func (t *pass) takeOne(tx *store.Tx, r *read, s seen, rows []salesforce.Row) error {
-	marked, err := tx.Reading(s.ID)
-	if err != nil {
-		return err
-	}
+func (t *pass) takeOne(tx *store.Tx, r *read, s seen, marked store.Reading, rows []salesforce.Row) error {
 	look := &sight{claims: marked.Claims, byID: true, force: marked.Object != "" || t.reading[s.ID].force}
 	if err := t.see(tx, s, look); err != nil {
 		return err

@@ -29,7 +29,7 @@ func (t *pass) reconcile(ctx context.Context) error {
 			left[objectOf(d.name)] = true
 		}
 	}
-	if !t.reconciling && len(left) == 0 {
+	if !t.reconciling && !t.relook && len(left) == 0 {
 		return nil
 	}
 	err := t.demand(func(_ rules.Referral, l rules.Link, _ rules.Snapshot) bool { return t.reconciling || left[l.Object] }, false)
@@ -50,7 +50,7 @@ func (t *pass) reconcileDue() error {
 			return tx.SetWatermark(reconcileMark, store.Watermark{At: t.now})
 		}
 		due := t.Reconcile(last.At)
-		t.reconciling = !due.IsZero() && !due.After(t.now)
+		t.reconciling = !due.IsZero() && !due.After(t.now) || t.clockWasWrong || last.At.After(t.now.Add(clockSlack))
 		return nil
 	})
 }

@@ -81,7 +81,9 @@ func (t *pass) describe(ctx context.Context, object rules.Object) error {
 	if err != nil && !gone {
 		return t.problem(ctx, fmt.Errorf("describe %s: %w", object, err))
 	}
-	if hidden := missing(described{Describe: d}, ownColumns[object]); len(hidden) > 0 && !gone {
+	if gone {
+		t.problems = append(t.problems, fmt.Errorf("describe %s: %w", object, err))
+	} else if hidden := missing(described{Describe: d}, ownColumns[object]); len(hidden) > 0 {
 		t.Log.Warn().Str("object", string(object)).Strs("fields", hidden).
 			Msg("the Salesforce user may not read fields that links and conversions are recognised by; check the field-level security")
 	}
@@ -89,6 +91,7 @@ func (t *pass) describe(ctx context.Context, object rules.Object) error {
 	now := described{Describe: d, At: t.now, Asks: t.asks(), Gone: gone}
 	t.described[object] = now
 	if known && len(missing(before, t.wanted(object))) > len(missing(now, t.wanted(object))) {
+		t.relook = true
 		if err := t.demandLinked(object); err != nil {
 			return err
 		}
@@ -132,7 +135,7 @@ func (t *pass) refreshRules(ctx context.Context) error {
 
 func (t *pass) parkedOn(object rules.Object) bool {
 	for _, rule := range t.rules {
-		if on, _ := rule.WatchedField(); rule.Parked != "" && on == object {
+		if on, _ := rule.WatchedField(); rule.Parked != "" && on == object || rule.Blind && object != rules.Opportunity {
 			return true
 		}
 	}
@@ -196,9 +199,12 @@ func (t *pass) markPending(tx *store.Tx, campaign int64) error {
 	return err
 }
 
-// resolve finds the rule's field and value in the describe.
+// resolve finds the rule's field and value in the describe, and whether everything can be read that the campaign's referrals are recognised by.
 func (t *pass) resolve(c rules.Campaign) rules.Rule {
 	rule := rules.Rule{Campaign: c}
+	if why := t.blindness(c); why != "" {
+		rule.Parked, rule.ParkedWhy, rule.Blind = rules.FieldUnreadable, why, true
+	}
 	object, name := c.WatchedField()
 	if name == "" {
 		return rule
@@ -223,6 +229,21 @@ func (t *pass) resolve(c rules.Campaign) rules.Rule {
 	}
 	rule.Target.Value, rule.Target.Label = value, label
 	return rule
+}
+
+// blindness tells what of the things cannot be read that a campaign's referrals are recognised by: the e-mail on its object, and under
+// do_nothing on Leads and Contacts both, where existing customers are looked for.
+func (t *pass) blindness(c rules.Campaign) string {
+	for _, object := range []rules.Object{rules.Lead, rules.Contact} {
+		d, known := t.described[object]
+		if !known || object != c.Object && c.Duplicates != rules.DoNothing {
+			continue
+		}
+		if _, ok := d.Field("Email"); !ok {
+			return fmt.Sprintf("the Salesforce user may not read %s.Email, by which referrals and existing customers are recognised; give it access", object)
+		}
+	}
+	return ""
 }
 
 func choices(f salesforce.Field) []rules.Choice {

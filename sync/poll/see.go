@@ -32,20 +32,24 @@ func (t *pass) see(tx *store.Tx, s seen, look *sight) error {
 	if len(tx.ReferralsByRecord(s.ID)) == 0 {
 		return nil
 	}
-	return errors.Join(t.observe(tx, s, look), t.followConversion(tx, s.Record))
+	return t.observe(tx, s, look)
 }
 
-// observe adds a row to what is known of a linked record. A record linked just now is read by Id first: its history belongs to the first look.
+// observe adds a row to what is known of a linked record. A record that was never looked at is read by Id first: its history belongs to the first
+// look.
 func (t *pass) observe(tx *store.Tx, s seen, look *sight) error {
-	snapshot, found, err := tx.Snapshot(s.ID)
-	if err != nil || !look.byID && (!found || snapshot.Values == nil) {
+	snapshot, _, err := tx.Snapshot(s.ID)
+	if err != nil {
 		return err
+	}
+	if !look.byID && snapshot.Values == nil {
+		return tx.Read(s.ID, s.Object, nil)
 	}
 	if !look.force && unchanged(snapshot, s.Record) {
 		return nil
 	}
 	snapshot.Observe(s.Record, t.schema(s.Object))
-	return errors.Join(tx.PutSnapshot(s.ID, snapshot), t.markLinked(tx, s.ID))
+	return errors.Join(tx.PutSnapshot(s.ID, snapshot), t.followConversion(tx, s.Record), t.markLinked(tx, s.ID))
 }
 
 // unchanged tells whether a row shows nothing that the snapshot does not have.

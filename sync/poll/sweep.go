@@ -38,8 +38,7 @@ func (p *Poller) Sweep(ctx context.Context) error {
 			return p.update(func(tx *store.Tx) error { return p.sweptWhole(tx, number, start) })
 		}
 	}
-	p.Log.Warn().Msg("users went away at Referral Factory while their pages were read; the next sweep tries again")
-	return nil
+	return errors.New("sweep: users went away at Referral Factory while their pages were read, each of three times; the next sweep tries again")
 }
 
 // sweepPages reads every page once. When the number of users shrinks meanwhile, a row may have slipped onto a page already read: then the
@@ -68,7 +67,7 @@ func (p *Poller) sweepPages(ctx context.Context, number uint64) (start time.Time
 			return start, false, nil
 		}
 		total = max(total, got.Total)
-		if !got.More {
+		if !got.More || len(got.Users)+len(got.Skipped) == 0 {
 			return start, true, nil
 		}
 	}
@@ -84,7 +83,7 @@ func (p *Poller) keep(tx *store.Tx, users []referralfactory.User, sweep uint64, 
 		switch {
 		case err != nil:
 			return err
-		case known && r.CampaignID == u.CampaignID:
+		case known:
 			err = p.keepKnown(tx, r, u, date, begun)
 		case u.ReferrerID != 0:
 			err = p.keepNew(tx, u, sweep, date)
@@ -265,8 +264,18 @@ func (p *Poller) findKnown(ctx context.Context, known []rules.Referral) error {
 		ErrOtherAccount, len(known))
 }
 
+// SetAccount tells by what the account is reached now, after a key was read anew.
+func (p *Poller) SetAccount(account string) { p.account.Store(&account) }
+
+// AccountKnown tells whether what leads to Referral Factory now is known to lead to the store's account. A sweep finds out.
+func (p *Poller) AccountKnown() (bool, error) {
+	var owner store.Owner
+	err := p.view(func(tx *store.Tx) (err error) { owner, err = tx.Owner(); return err })
+	return owner.Account != "" && owner.Account == p.fingerprint(owner.AccountKey), err
+}
+
 func (p *Poller) fingerprint(salt []byte) string {
 	mac := hmac.New(sha256.New, salt)
-	mac.Write([]byte(p.Account))
+	mac.Write([]byte(*p.account.Load()))
 	return hex.EncodeToString(mac.Sum(nil))
 }

@@ -8,6 +8,7 @@ import (
 
 	"qualifyd/rules"
 	"qualifyd/store"
+	"qualifyd/sync/referralfactory"
 	"qualifyd/sync/salesforce"
 )
 
@@ -31,7 +32,7 @@ func (t *pass) fill(ctx context.Context, a arrival) (map[string]any, error) {
 	referrer := rules.Referral{}
 	if a.campaign.NeedsReferrer() {
 		u, _, err := t.ReferralFactory.User(ctx, a.referral.ReferrerID)
-		if err != nil {
+		if err != nil && !errors.Is(err, referralfactory.ErrNotFound) { // a referrer who is gone has no values
 			return nil, fmt.Errorf("referral %d: read its referrer: %w", a.referral.ID, err)
 		}
 		referrer.ID = u.ID
@@ -81,16 +82,19 @@ func (t *pass) createRecord(ctx context.Context, a arrival, fields map[string]an
 			if err != nil {
 				return err
 			}
-			return t.settleCreated(tx, r, c, intent, rules.ID18(recordID), answer.Date)
+			return errors.Join(t.settleCreated(tx, r, c, intent, rules.ID18(recordID), answer.Date), joinedAs(tx, r, a.referral))
 		})
 	case salesforce.UnknownOutcome(err):
 		return t.leaveOpen(ctx, id, c, err)
-	case isCode(err, "DUPLICATE_VALUE") && intent.Since.Before(intent.At):
+	case isCode(err, "DUPLICATE_VALUE") && intent.Since.Before(intent.At) && intent.At.Sub(intent.Since) < giveUpAfter:
 		// An earlier request of ours, whose answer was lost, has made it after all; the next look finds it.
 		return t.leaveOpen(ctx, id, c, err)
 	}
 	return t.refused(ctx, a, err)
 }
+
+// giveUpAfter is how long we wait for a record that Salesforce says exists, but does not show us.
+const giveUpAfter = time.Hour
 
 // begin writes an intent down. Of a request that is repeated, Since stays that of the first.
 func (t *pass) begin(id int64, i store.Intent) (store.Intent, error) {
@@ -107,9 +111,20 @@ func (t *pass) begin(id int64, i store.Intent) (store.Intent, error) {
 	})
 }
 
-// leaveOpen reports a write whose outcome is not known.
+// leaveOpen reports a write whose outcome is not known. It was sent at some time up to now, and takes effect within settleAfter or never.
 func (t *pass) leaveOpen(ctx context.Context, id int64, c rules.Campaign, err error) error {
 	t.unjoined[c.ID] = true
+	storeErr := t.update(func(tx *store.Tx) error {
+		i, begun, err := tx.Intent(id)
+		if now, known := t.Salesforce.Now(); begun && known && err == nil {
+			i.At = now
+			err = tx.PutIntent(id, i)
+		}
+		return err
+	})
+	if storeErr != nil {
+		return storeErr
+	}
 	return t.problem(ctx, fmt.Errorf("referral %d: %w: %w", id, ErrOpen, err))
 }
 
@@ -130,10 +145,18 @@ func (t *pass) settleWrite(tx *store.Tx, r rules.Referral, c rules.Campaign, i s
 	return errors.Join(
 		tx.PutReferral(r),
 		tx.PutSnapshot(recordID, snapshot),
-		tx.DropIntent(r.ID), tx.Joined(r.ID), tx.Judge(r.ID),
+		tx.DropIntent(r.ID), tx.Judge(r.ID),
 		tx.Read(recordID, i.Object, map[int64]rules.Kinds{}),
 		tx.Append(store.Entry{At: t.now, Act: act, Campaign: c.ID, Referral: r.ID, Record: recordID}),
 	)
+}
+
+// joinedAs takes a referral off the list of those to join, unless its e-mail or code changed since it was looked up.
+func joinedAs(tx *store.Tx, r, sought rules.Referral) error {
+	if r.Email != sought.Email || r.Code != sought.Code {
+		return nil
+	}
+	return tx.Joined(r.ID)
 }
 
 // ownValues are the watched ones of the values that we wrote.
@@ -198,7 +221,7 @@ func (t *pass) markRecord(ctx context.Context, a arrival, fields map[string]any)
 		}
 		link.Kinds = link.Kinds.With(rules.Marked)
 		r.SetLink(link)
-		return t.settleWrite(tx, r, c, intent, record, answered, store.ActMarked)
+		return errors.Join(t.settleWrite(tx, r, c, intent, record, answered, store.ActMarked), joinedAs(tx, r, a.referral))
 	})
 }
 

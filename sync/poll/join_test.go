@@ -1,0 +1,515 @@
+package poll_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"qualifyd/rules"
+	"qualifyd/store"
+	"qualifyd/sync/poll"
+	"qualifyd/sync/sandbox"
+)
+
+func TestWhatAPolicyMakesOfWhoIsThere(t *testing.T) {
+	const create, nothing = true, false
+	type outcome struct {
+		blocked bool
+		links   string // "old", "young", "new": the record that is linked; "" for none
+		created bool
+		marked  bool // the old record got the code
+	}
+	for _, c := range []struct {
+		there    string // the record that has the referral's e-mail
+		creates  bool
+		policy   rules.Duplicates
+		expected outcome
+	}{
+		{"nobody", nothing, rules.DoNothing, outcome{}},
+		{"nobody", create, rules.DoNothing, outcome{links: "new", created: true}},
+		{"nobody", create, rules.Update, outcome{links: "new", created: true}},
+		{"nobody", create, rules.CreateNew, outcome{links: "new", created: true}},
+
+		{"old", nothing, rules.DoNothing, outcome{blocked: true}},
+		{"old", nothing, rules.Update, outcome{links: "old"}},
+		{"old", nothing, rules.CreateNew, outcome{}},
+		{"old", create, rules.DoNothing, outcome{blocked: true}},
+		{"old", create, rules.Update, outcome{links: "old", marked: true}},
+		{"old", create, rules.CreateNew, outcome{links: "new", created: true}},
+
+		{"old on the other object", nothing, rules.DoNothing, outcome{blocked: true}},
+		{"old on the other object", nothing, rules.Update, outcome{}},
+		{"old on the other object", create, rules.DoNothing, outcome{blocked: true}},
+		{"old on the other object", create, rules.Update, outcome{links: "new", created: true}},
+		{"old on the other object", create, rules.CreateNew, outcome{links: "new", created: true}},
+
+		{"young", nothing, rules.DoNothing, outcome{links: "young"}},
+		{"young", create, rules.DoNothing, outcome{links: "young"}},
+		{"young", create, rules.Update, outcome{links: "young"}},
+		{"young", create, rules.CreateNew, outcome{links: "young"}},
+
+		// Entered this morning, before the sweep that did not have the referral yet.
+		{"older by hours", nothing, rules.DoNothing, outcome{blocked: true}},
+		{"older by hours", create, rules.Update, outcome{links: "old", marked: true}},
+		{"older by hours", create, rules.CreateNew, outcome{links: "new", created: true}},
+	} {
+		for _, campaign := range []rules.Campaign{fieldCampaign(), contactCampaign()} {
+			campaign.Duplicates = c.policy
+			if c.creates {
+				campaign = creating(campaign, c.policy)
+			}
+			t.Run(fmt.Sprintf("%s/%s/%s/%s", campaign.Object, c.there, campaign.Mode, c.policy), func(t *testing.T) {
+				t.Parallel()
+				running(t, one(campaign), func(w *world) {
+					got, want := w.joins(campaign, c.there), c.expected
+					if got.blocked != want.blocked || got.links != want.links || got.created != want.created || got.marked != want.marked {
+						t.Errorf("got %+v, want %+v", got, want)
+					}
+				})
+			})
+		}
+	}
+}
+
+// joins has somebody join whose e-mail a record may have already, and tells what became of it.
+func (w *world) joins(c rules.Campaign, there string) (got struct {
+	blocked bool
+	links   string
+	created bool
+	marked  bool
+}) {
+	w.t.Helper()
+	object, other := "Lead", "Contact"
+	if c.Object == rules.Contact {
+		object, other = other, object
+	}
+	fields := sandbox.Fields{"LastName": "Ann", "Email": "Ann@Example.com "}
+	company := func(on string) sandbox.Fields {
+		if on == "Lead" {
+			return sandbox.Fields{"Company": "Acme"}
+		}
+		return nil
+	}
+	record := ""
+	switch there {
+	case "old":
+		record = w.org.Create(object, with(fields, []sandbox.Fields{company(object), Old()}))
+	case "old on the other object":
+		record = w.org.Create(other, with(fields, []sandbox.Fields{company(other), Old()}))
+	case "young":
+		record = w.org.Create(object, with(fields, []sandbox.Fields{company(object)}))
+	case "older by hours":
+		at := serviceTime().Add(-3 * time.Hour).Truncate(time.Second)
+		record = w.org.Create(object, with(fields, []sandbox.Fields{company(object), {"CreatedDate": at}}))
+	}
+	before := len(w.org.IDs(object))
+	u := w.rf.Refer(c.ID, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+	w.Passes(2)
+	r := w.Referral(u)
+	got.blocked = r.Verdict.Reason == rules.ExistingRecord
+	got.created = len(w.org.IDs(object)) == before+1
+	got.marked = there != "nobody" && w.org.Get(string(objectOf(record)), record)[codeField] == u.Code
+	for _, l := range r.Links {
+		switch {
+		case l.RecordID != record:
+			got.links += "new"
+		case there == "young":
+			got.links += "young"
+		default:
+			got.links += "old"
+		}
+	}
+	return got
+}
+
+func objectOf(record string) rules.Object {
+	if record[:3] == "003" {
+		return rules.Contact
+	}
+	return rules.Lead
+}
+
+func TestACreatedRecordHasTheMappedFields(t *testing.T) {
+	c := creating(fieldCampaign(), rules.DoNothing)
+	c.Fields = []rules.Mapping{
+		{To: "LastName", Dynamic: "meta.Last Name", Otherwise: "(unknown)"}, {To: "FirstName", Dynamic: "first_name"},
+		{To: "Company", Fixed: "Referred"}, {To: "Description", Dynamic: "referrer.first_name"}, {To: "NumberOfEmployees", Dynamic: "meta.Staff"},
+	}
+	running(t, one(c), func(w *world) {
+		ann := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Meta: []sandbox.Meta{{Field: "Last Name", Value: "O'Hara @{x}"}, {Field: "Staff", Value: "12"}}})
+		bob := w.rf.Refer(101, sandbox.NewUser{FirstName: "Bob"})
+		w.Passes(1)
+		w.WantRecords("Lead", 2)
+		for u, last := range map[int64]string{ann.ID: "O'Hara @{x}", bob.ID: "(unknown)"} {
+			user := w.rf.User(u)
+			lead := w.org.Get("Lead", w.Referral(user).Links[0].RecordID)
+			for field, want := range map[string]any{"LastName": last, "FirstName": user.FirstName, "Company": "Referred", "Description": "Rita", "Email": user.Email, codeField: user.Code} {
+				if lead[field] != want {
+					t.Errorf("%s of %s's Lead: got %v, want %v", field, user.FirstName, lead[field], want)
+				}
+			}
+		}
+	})
+}
+
+func TestAMarkFillsOnlyEmptyFields(t *testing.T) {
+	c := creating(fieldCampaign(), rules.Update)
+	c.Fields = append(c.Fields, rules.Mapping{To: "FirstName", Dynamic: "first_name"}, rules.Mapping{To: "LeadSource", Fixed: "Web"})
+	running(t, one(c), func(w *world) {
+		lead := w.org.Create("Lead", with(sandbox.Fields{"LastName": "Jones", "FirstName": "Annabel", "Company": "Acme", "Email": "ann@example.com"}, []sandbox.Fields{Old()}))
+		coded := w.org.Create("Lead", with(sandbox.Fields{"LastName": "Burns", "Company": "Acme", "Email": "bob@example.com", codeField: "another"}, []sandbox.Fields{Old()}))
+		ann := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+		bob := w.rf.Refer(101, sandbox.NewUser{FirstName: "Bob", Email: "bob@example.com"})
+		w.Passes(2)
+		w.WantRecords("Lead", 2)
+		w.WantLinks(ann, lead)
+		w.WantLinks(bob, coded)
+		for _, want := range []struct {
+			lead, field, value string
+		}{
+			{lead, "LastName", "Jones"}, {lead, "FirstName", "Annabel"}, {lead, "Company", "Acme"}, {lead, "LeadSource", "Web"}, {lead, codeField, ann.Code},
+			{coded, "LastName", "Burns"}, {coded, "FirstName", "Bob"}, {coded, codeField, "another"},
+		} {
+			if got := w.org.Get("Lead", want.lead)[want.field]; got != want.value {
+				t.Errorf("%s: got %v, want %q", want.field, got, want.value)
+			}
+		}
+	})
+}
+
+func TestARecordWithAnotherReferralsCodeIsTheirs(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann, bob := w.Known("Ann"), w.Known("Bob")
+		lead := w.Lead(ann, sandbox.Fields{"Email": bob.Email})
+		w.Passes(2)
+		w.WantLinks(ann, lead)
+		w.WantLinks(bob)
+		w.Status(lead, goodValue)
+		w.Passes(1)
+		w.WantOnly(ann)
+	})
+}
+
+func TestTwoReferralsWithOneEmailAreAmbiguousUntilAPin(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "shared@example.com"})
+		bob := w.rf.Refer(101, sandbox.NewUser{FirstName: "Bob", Email: "Shared@example.com"})
+		lead := w.Lead(ann, sandbox.Fields{codeField: ""})
+		w.Passes(2)
+		w.Status(lead, goodValue)
+		w.Passes(2)
+		w.WantNot(ann, rules.Ambiguous)
+		w.WantNot(bob, rules.Ambiguous)
+		w.Act(func(tx *store.Tx) error { return poll.Pin(tx, w.referralIn(tx, bob), lead, byHand()) })
+		w.Passes(2)
+		w.WantOnly(bob)
+	})
+}
+
+func TestALinkFollowsTheCode(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann, bob := w.Known("Ann"), w.Known("Bob")
+		lead := w.Lead(ann, sandbox.Fields{"Email": ""})
+		w.Passes(1)
+		w.WantLinks(ann, lead)
+		w.org.Update("Lead", lead, sandbox.Fields{codeField: bob.Code})
+		w.Passes(1)
+		w.WantLinks(ann)
+		w.WantLinks(bob, lead)
+		w.Status(lead, goodValue)
+		w.Passes(1)
+		w.WantOnly(bob)
+	})
+}
+
+func TestACodeIsExactToTheLetter(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		w.Lead(ann, sandbox.Fields{"Email": "", codeField: swapCase(ann.Code), "Status": goodValue})
+		w.Passes(2)
+		w.WantLinks(ann)
+		w.WantNot(ann, rules.NoRecord)
+	})
+}
+
+func swapCase(s string) string {
+	b := []byte(s)
+	for i := range b {
+		b[i] ^= 0x20
+	}
+	return string(b)
+}
+
+func TestAChangedEmailIsLookedUp(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.org.Create("Lead", sandbox.Fields{"LastName": "Ann", "Company": "Acme", "Email": "right@example.com"})
+		w.Passes(1)
+		w.WantLinks(ann)
+		w.rf.UpdateEmail(ann.ID, "right@example.com")
+		w.Passes(1)
+		w.WantLinks(ann, lead)
+	})
+}
+
+// What the first complete sweep shows was there before us: it is linked, and nothing is written for it.
+func TestReferralsOfTheFirstSweepAreLinkedAndNeverCreated(t *testing.T) {
+	story(t, one(creating(fieldCampaign(), rules.CreateNew)), func(w *world) {
+		ann, bob := w.Refer("Ann"), w.Refer("Bob")
+		lead := w.Lead(ann)
+		w.After(time.Minute)
+		w.Passes(2)
+		w.WantRecords("Lead", 1)
+		w.WantLinks(ann, lead)
+		w.WantNot(bob, rules.NoRecord)
+
+		w.Act(func(tx *store.Tx) error { return poll.AskJoin(tx, w.referralIn(tx, bob), byHand()) })
+		w.Passes(2)
+		w.WantRecords("Lead", 2)
+		w.Status(w.Referral(bob).Links[0].RecordID, goodValue)
+		w.Passes(1)
+		w.WantOnly(bob)
+	})
+}
+
+// An interrupted first sweep must not make the second one's referrals look like newcomers.
+func TestAFirstSweepThatBreaksOffCreatesNobody(t *testing.T) {
+	story(t, one(creating(fieldCampaign(), rules.CreateNew)), func(w *world) {
+		w.rf.IgnorePerPage(true)
+		for i := range 60 {
+			w.Refer(fmt.Sprintf("P%d", i))
+		}
+		w.rf.SetFault(always(func(r *http.Request) bool { return r.URL.Query().Get("page") == "2" }, sandbox.HTML(http.StatusBadGateway)))
+		mustContain(t, "a sweep that breaks off", w.TryPass(), "page 2")
+		w.WantRecords("Lead", 0)
+		w.rf.SetFault(nil)
+		w.After(time.Minute)
+		w.Passes(2)
+		w.WantRecords("Lead", 0)
+		late := w.Known("Late")
+		w.WantRecords("Lead", 1)
+		w.WantNot(late, rules.ValueNotReached)
+	})
+}
+
+// The lost answer of a create is settled by looking, never by posting at once again.
+func TestALostCreateNeverMakesTwoRecords(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault *sandbox.Fault
+		code  string
+	}{
+		"carried out, no answer":                     {&sandbox.Fault{Lost: true}, codeField},
+		"carried out, no answer, known by e-mail":    {&sandbox.Fault{Lost: true}, ""},
+		"carried out, answered after the time-out":   {&sandbox.Fault{Delay: 3 * time.Minute}, codeField},
+		"carried out, the answer cut":                {&sandbox.Fault{Cut: 3}, codeField},
+		"not carried out, no answer":                 {&sandbox.Fault{Refused: true}, codeField},
+		"not carried out, no answer, known by email": {&sandbox.Fault{Refused: true}, ""},
+		"not carried out, a page of a proxy":         {sandbox.HTML(http.StatusBadGateway), codeField},
+	} {
+		t.Run(name, func(t *testing.T) {
+			campaign := creating(fieldCampaign(), rules.CreateNew)
+			campaign.CodeField = c.code
+			running(t, one(campaign), func(w *world) {
+				ann := w.Refer("Ann")
+				w.org.SetFault(once(isCreate, c.fault))
+				if err := w.TryPass(); !errors.Is(err, poll.ErrOpen) {
+					t.Errorf("a create of unknown outcome: got %v, want ErrOpen", err)
+				}
+				w.Restart()
+				for range 6 {
+					w.After(time.Minute)
+					w.TryPass()
+				}
+				w.WantRecords("Lead", 1)
+				w.WantLinks(ann, w.org.IDs("Lead")[0])
+				w.Status(w.org.IDs("Lead")[0], goodValue)
+				w.Passes(1)
+				w.WantOnly(ann)
+			})
+		})
+	}
+}
+
+func TestALostMarkIsSettledByTheNextPass(t *testing.T) {
+	for name, fault := range map[string]*sandbox.Fault{"carried out": {Lost: true}, "not carried out": {Refused: true}} {
+		t.Run(name, func(t *testing.T) {
+			running(t, one(creating(fieldCampaign(), rules.Update)), func(w *world) {
+				lead := w.org.Create("Lead", with(sandbox.Fields{"LastName": "Ann", "Company": "Acme", "Email": "ann@example.com"}, []sandbox.Fields{Old()}))
+				ann := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+				w.org.SetFault(once(func(r *http.Request) bool { return r.Method == http.MethodPatch }, fault))
+				if err := w.TryPass(); !errors.Is(err, poll.ErrOpen) {
+					t.Errorf("a mark of unknown outcome: got %v, want ErrOpen", err)
+				}
+				w.Restart()
+				w.After(time.Minute)
+				w.Passes(2)
+				w.WantRecords("Lead", 1)
+				w.WantLinks(ann, lead)
+				if got := w.org.Get("Lead", lead)[codeField]; got != ann.Code {
+					t.Errorf("code of the marked Lead: got %v, want %s", got, ann.Code)
+				}
+			})
+		})
+	}
+}
+
+// DUPLICATE_VALUE after a lost answer says that the first request made the record after all.
+func TestDuplicateValueOnARetryMeansItWasMade(t *testing.T) {
+	running(t, one(creating(fieldCampaign(), rules.CreateNew)), func(w *world) {
+		w.org.AddField("Lead", sandbox.FieldDef{Name: "Key__c", Label: "Key", Type: "string", Length: 40, Unique: true, CaseSensitive: true, ExternalID: true})
+		w.Configure(func(o *poll.Options) {
+			o.Campaigns[0].Fields = append(o.Campaigns[0].Fields, rules.Mapping{To: "Key__c", Dynamic: "code"})
+		})
+		ann := w.Refer("Ann")
+		lost := once(isCreate, &sandbox.Fault{Lost: true})
+		w.org.SetFault(func(r *http.Request) *sandbox.Fault {
+			for _, made := range w.org.IDs("Lead") {
+				w.org.HideRecord("Lead", made) // what was made is not shown at once
+			}
+			return lost(r)
+		})
+		w.TryPass()
+		w.Asked("")
+		w.After(time.Minute)
+		w.TryPass()
+		if got := w.Asked("POST /services/data/v67.0/sobjects/Lead"); got != 0 {
+			t.Errorf("within two minutes of a lost answer: got %d more creates, want none", got)
+		}
+		w.After(2 * time.Minute)
+		mustContain(t, "a repeated create", w.TryPass(), "DUPLICATE_VALUE")
+		w.org.SetFault(nil)
+		hidden := w.org.IDs("Lead")[0]
+		w.org.ShowRecord("Lead", hidden)
+		w.After(time.Minute)
+		w.Passes(2)
+		w.WantRecords("Lead", 1)
+		w.WantLinks(ann, hidden)
+	})
+}
+
+func TestABlockingDuplicateRuleLeavesTheReferralWaiting(t *testing.T) {
+	running(t, one(creating(fieldCampaign(), rules.CreateNew)), func(w *world) {
+		old := w.org.Create("Lead", with(sandbox.Fields{"LastName": "Ann", "Company": "Acme", "Email": "ann@example.com"}, []sandbox.Fields{Old()}))
+		w.org.DuplicateRule("Lead", true)
+		ann := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+		bob := w.Refer("Bob")
+		w.Passes(2)
+		w.WantRecords("Lead", 2) // the old one, and Bob's
+		w.WantNot(ann, rules.JoinRefused)
+		for _, want := range []string{"DUPLICATES_DETECTED", old} {
+			mustContain(t, "why Ann waits", errors.New(w.Referral(ann).Verdict.Sentence), want)
+		}
+		w.WantNot(bob, rules.ValueNotReached)
+		w.Passes(3)
+		w.WantRecords("Lead", 2)
+	})
+}
+
+func TestAnAlertingDuplicateRuleDoesNotStopCreateNew(t *testing.T) {
+	running(t, one(creating(fieldCampaign(), rules.CreateNew)), func(w *world) {
+		w.org.Create("Lead", with(sandbox.Fields{"LastName": "Ann", "Company": "Acme", "Email": "ann@example.com"}, []sandbox.Fields{Old()}))
+		w.org.DuplicateRule("Lead", false)
+		ann := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+		w.Passes(2)
+		w.WantRecords("Lead", 2)
+		w.WantLinks(ann, w.org.IDs("Lead")[1])
+	})
+}
+
+func TestARequiredFieldUnmappedIsSaidAndTriedAgain(t *testing.T) {
+	running(t, one(creating(fieldCampaign(), rules.DoNothing)), func(w *world) {
+		w.org.Require("Lead", "Industry")
+		ann, bob := w.Refer("Ann"), w.Refer("Bob")
+		w.Passes(2)
+		w.WantRecords("Lead", 0)
+		w.WantNot(ann, rules.JoinRefused)
+		mustContain(t, "why Ann waits", errors.New(w.Referral(ann).Verdict.Sentence), "Industry")
+
+		w.Configure(func(o *poll.Options) {
+			o.Campaigns[0].Fields = append(o.Campaigns[0].Fields, rules.Mapping{To: "Industry", Fixed: "Other"})
+		})
+		w.Act(func(tx *store.Tx) error { return poll.Rejudge(tx, w.referralIn(tx, ann), byHand()) })
+		w.Passes(1)
+		w.WantRecords("Lead", 1)
+		w.WantNot(ann, rules.ValueNotReached)
+		w.After(25 * time.Hour) // the reconciliation tries the rest
+		w.Passes(2)
+		w.WantRecords("Lead", 2)
+		w.WantNot(bob, rules.ValueNotReached)
+	})
+}
+
+func TestAValueThatWeWroteIsNoTransition(t *testing.T) {
+	for name, fault := range map[string]*sandbox.Fault{"answered": nil, "answer lost": {Lost: true}} {
+		for _, tracked := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, tracked %v", name, tracked), func(t *testing.T) {
+				c := creating(fieldCampaign(), rules.DoNothing)
+				c.Field, c.Value = "Title", "Referred"
+				c.Fields = append(c.Fields, rules.Mapping{To: "Title", Dynamic: "source"})
+				running(t, one(c), func(w *world) {
+					w.org.Track("Lead", "Title", tracked)
+					ann := w.Refer("Ann")
+					if fault != nil {
+						w.org.SetFault(once(isCreate, fault))
+					}
+					for range 4 {
+						w.TryPass()
+						w.After(time.Minute)
+					}
+					w.WantRecords("Lead", 1)
+					w.WantNot(ann, rules.ValuePredates)
+
+					lead := w.org.IDs("Lead")[0]
+					w.org.Update("Lead", lead, sandbox.Fields{"Title": "Prospect"})
+					w.Passes(1)
+					w.WantOnly()
+					w.org.Update("Lead", lead, sandbox.Fields{"Title": "Referred"})
+					w.Passes(1)
+					w.WantOnly(ann)
+				})
+			})
+		}
+	}
+}
+
+func TestAMarkThatWritesTheValueIsNoTransition(t *testing.T) {
+	c := creating(fieldCampaign(), rules.Update)
+	c.Field, c.Value = "Title", "Referred"
+	c.Fields = append(c.Fields, rules.Mapping{To: "Title", Dynamic: "source"})
+	running(t, one(c), func(w *world) {
+		w.org.Track("Lead", "Title", true)
+		lead := w.org.Create("Lead", with(sandbox.Fields{"LastName": "Ann", "Company": "Acme", "Email": "ann@example.com"}, []sandbox.Fields{Old()}))
+		ann := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+		w.Passes(4)
+		if got := w.org.Get("Lead", lead)["Title"]; got != "Referred" {
+			t.Errorf("title of the marked Lead: got %v, want Referred", got)
+		}
+		w.WantNot(ann, rules.ValuePredates)
+	})
+}
+
+func TestAContactThatAConversionMadeDoesNotBlock(t *testing.T) {
+	running(t, one(conversionCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.org.Convert(lead, sandbox.Conversion{})
+		w.Passes(2)
+		w.WantOnly(ann)
+	})
+}
+
+func TestPreviewWritesNothing(t *testing.T) {
+	running(t, one(creating(fieldCampaign(), rules.DoNothing)), func(w *world) {
+		var told []poll.Write
+		w.Configure(func(o *poll.Options) { o.Preview = func(p poll.Write) { told = append(told, p) } })
+		ann := w.Refer("Ann")
+		w.Passes(1)
+		w.WantRecords("Lead", 0)
+		if len(told) != 1 || told[0].Referral.ID != ann.ID || told[0].Fields["LastName"] != "Ann" {
+			t.Errorf("got preview %+v, want Ann's Lead", told)
+		}
+	})
+}

@@ -1,0 +1,155 @@
+package poll_test
+
+import (
+	"testing"
+	"time"
+
+	"qualifyd/rules"
+	"qualifyd/store"
+	"qualifyd/sync/poll"
+	"qualifyd/sync/sandbox"
+)
+
+// blocked is a world in which Ann is blocked by a Lead of hers that is older than her referral.
+func blocked(t *testing.T, c rules.Campaign, tell func(w *world, ann sandbox.User, old string)) {
+	t.Helper()
+	running(t, one(c), func(w *world) {
+		old := w.org.Create("Lead", with(sandbox.Fields{"LastName": "Ann", "Company": "Acme", "Email": "ann@example.com"}, []sandbox.Fields{Old()}))
+		ann := w.rf.Refer(c.ID, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+		w.Passes(2)
+		w.Status(old, goodValue)
+		w.Passes(2)
+		w.WantNot(ann, rules.ExistingRecord)
+		tell(w, ann, old)
+	})
+}
+
+func TestAPinLiftsABlock(t *testing.T) {
+	blocked(t, fieldCampaign(), func(w *world, ann sandbox.User, old string) {
+		w.Act(func(tx *store.Tx) error { return poll.Pin(tx, w.referralIn(tx, ann), old[:15], byHand()) })
+		w.Passes(1)
+		w.WantNot(ann, rules.ValuePredates)
+		w.Status(old, "Working - Contacted")
+		w.Passes(1)
+		w.Status(old, goodValue)
+		w.Passes(1)
+		w.WantOnly(ann)
+	})
+}
+
+func TestABlockStaysWhileItsCauseDoes(t *testing.T) {
+	blocked(t, creating(fieldCampaign(), rules.DoNothing), func(w *world, ann sandbox.User, old string) {
+		rejudge := func() {
+			w.Act(func(tx *store.Tx) error { return poll.Rejudge(tx, w.referralIn(tx, ann), byHand()) })
+			w.Passes(1)
+		}
+		rejudge()
+		w.WantNot(ann, rules.ExistingRecord)
+		w.WantRecords("Lead", 1)
+		w.org.Delete("Lead", old)
+		rejudge()
+		w.WantRecords("Lead", 2)
+		w.Status(w.org.IDs("Lead")[1], goodValue)
+		w.Passes(1)
+		w.WantOnly(ann)
+	})
+}
+
+func TestTheBrakeHoldsUntilARelease(t *testing.T) {
+	c := fieldCampaign()
+	c.Brake = rules.Brake{Count: 3, Window: time.Hour}
+	running(t, one(c), func(w *world) {
+		var users []sandbox.User
+		var leads []string
+		for _, name := range []string{"Ann", "Bob", "Cleo", "Dev", "Eve"} {
+			users = append(users, w.Refer(name))
+			leads = append(leads, w.Lead(users[len(users)-1]))
+		}
+		w.Passes(2)
+		for _, lead := range leads {
+			w.Status(lead, goodValue)
+		}
+		w.After(time.Minute)
+		w.Passes(5)
+		if got := len(w.rf.Qualifications()); got != 3 {
+			t.Errorf("with a brake of 3 an hour: got %d qualifications, want 3", got)
+		}
+		w.WantNot(users[3], rules.HeldByBrake)
+		w.WantNot(users[4], rules.HeldByBrake)
+		w.After(3 * time.Hour)
+		w.Passes(2)
+		w.WantNot(users[4], rules.HeldByBrake)
+
+		released := 0
+		w.Act(func(tx *store.Tx) (err error) { released, err = poll.Release(tx, c.ID, byHand()); return err })
+		if released != 2 {
+			t.Errorf("got %d released, want 2", released)
+		}
+		w.Passes(2)
+		w.WantOnly(users...)
+	})
+}
+
+// What a person sets by hand in Referral Factory wins and stays.
+func TestWhoIsSetBackStaysPendingUntilAResume(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.Status(lead, goodValue)
+		w.Passes(1)
+		w.WantQualified(ann)
+
+		w.rf.SetQualified(ann.ID, false)
+		w.Passes(2)
+		if r := w.Referral(ann); r.Standing != rules.Overridden || w.putsFor(ann) != 1 {
+			t.Errorf("set back by hand: got standing %q and %d PUT requests, want %q and one", r.Standing, w.putsFor(ann), rules.Overridden)
+		}
+		w.Status(lead, "Working - Contacted")
+		w.Passes(1)
+		w.Status(lead, goodValue)
+		w.Passes(2)
+		if got := w.putsFor(ann); got != 1 {
+			t.Errorf("after a change while overridden: got %d PUT requests, want one still", got)
+		}
+
+		w.Act(func(tx *store.Tx) error { return poll.Resume(tx, w.referralIn(tx, ann), byHand()) })
+		w.Passes(2)
+		if got := w.rf.User(ann.ID).QualifiedAt; got == "" || w.putsFor(ann) != 2 {
+			t.Errorf("after a resume: got qualified_at %q and %d PUT requests, want a day and two", got, w.putsFor(ann))
+		}
+	})
+}
+
+func TestWhoIsQualifiedByHandIsLeftAlone(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann, bob := w.Known("Ann"), w.Known("Bob")
+		a, b := w.Lead(ann), w.Lead(bob)
+		w.Passes(1)
+		w.rf.SetQualified(ann.ID, true)
+		w.Status(a, goodValue)
+		w.Passes(2)
+		w.WantNot(ann, rules.QualifiedElsewhere)
+
+		w.Status(b, goodValue)
+		w.Poll() // judged, and before it is delivered somebody is faster
+		w.rf.SetQualified(bob.ID, true)
+		w.Passes(2)
+		w.WantNot(bob, rules.QualifiedElsewhere)
+	})
+}
+
+func TestWhoIsGoneAtReferralFactoryIsParked(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann, bob := w.Known("Ann"), w.Known("Bob")
+		a, b := w.Lead(ann), w.Lead(bob)
+		w.Passes(1)
+		w.Status(a, goodValue)
+		w.Status(b, goodValue)
+		w.Poll()
+		w.rf.Remove(ann.ID)
+		w.Passes(2)
+		w.WantNot(ann, rules.RejectedByService)
+		w.WantOnly(bob)
+	})
+}

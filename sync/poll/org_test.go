@@ -1,0 +1,362 @@
+package poll_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"qualifyd/rules"
+	"qualifyd/store"
+	"qualifyd/sync/poll"
+	"qualifyd/sync/referralfactory"
+	"qualifyd/sync/sandbox"
+)
+
+func TestDescribeIsKeptForADay(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		w.Restart()
+		w.Asked("")
+		w.Passes(3)
+		if got := w.Asked("/describe"); got != 0 {
+			t.Errorf("within a day: got %d describes, want none", got)
+		}
+		w.After(24 * time.Hour)
+		w.Passes(3)
+		if got := w.Asked("/describe"); got != 2 {
+			t.Errorf("after a day: got %d describes, want one of Lead and one of Contact", got)
+		}
+		w.Configure(func(o *poll.Options) { o.Campaigns[0].Value = "Working - Contacted" })
+		w.Passes(2)
+		if got := w.Asked("/describe"); got != 2 {
+			t.Errorf("when the config named something new: got %d describes, want two", got)
+		}
+	})
+}
+
+// A field that is taken away and given back is missing, never null: what it was when last seen is what the next value is compared with.
+func TestAHiddenFieldKeepsItsLastSeenValue(t *testing.T) {
+	running(t, []rules.Campaign{fieldCampaign(), contactCampaign()}, func(w *world) {
+		ann, bob := w.Known("Ann", 101), w.Known("Bob", 102)
+		a, b := w.Lead(ann), w.Contact(bob)
+		w.Passes(1)
+
+		w.org.HideField("Lead", "Status")
+		w.Asked("")
+		w.Passes(2)
+		if got := w.Asked("Lead/describe"); got != 1 {
+			t.Errorf("after INVALID_FIELD: got %d describes of Lead, want one", got)
+		}
+		w.WantNot(ann, rules.FieldUnreadable)
+		w.Status(a, goodValue)
+		w.org.Update("Contact", b, sandbox.Fields{"LeadSource": "Partner Referral"})
+		w.Passes(1)
+		w.WantOnly(bob)
+
+		w.After(time.Hour)
+		w.org.ShowField("Lead", "Status")
+		w.After(15 * time.Minute)
+		w.Passes(2)
+		w.WantOnly(ann, bob)
+	})
+}
+
+func TestAValueThatDidNotChangeWhileHiddenIsNoTransition(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		w.Lead(ann)
+		w.Passes(1)
+		w.org.HideField("Lead", "Status")
+		w.Passes(2)
+		w.org.ShowField("Lead", "Status")
+		w.After(15 * time.Minute)
+		w.Passes(2)
+		w.WantNot(ann, rules.ValueNotReached)
+		w.WantOnly()
+	})
+}
+
+func TestAHiddenCodeFieldLeavesLinksAlone(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann, sandbox.Fields{"Email": "another@example.com"})
+		w.Passes(1)
+		w.WantLinks(ann, lead)
+		w.org.HideField("Lead", codeField)
+		w.Status(lead, "Working - Contacted")
+		w.Passes(2)
+		w.WantLinks(ann, lead)
+		w.Status(lead, goodValue)
+		w.Passes(1)
+		w.WantQualified(ann)
+	})
+}
+
+func TestAnOrgWithoutLeadHistory(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.org.DropObject("LeadHistory")
+		w.Status(lead, goodValue)
+		w.Passes(1)
+		w.WantQualified(ann)
+		w.Asked("")
+		w.Passes(5)
+		if got := w.Asked("FROM LeadHistory"); got != 0 {
+			t.Errorf("an object that is gone: asked %d times, want not again for a day", got)
+		}
+		bob := w.Known("Bob")
+		b := w.Lead(bob)
+		w.Passes(1)
+		w.Status(b, goodValue)
+		w.Passes(1)
+		w.WantOnly(ann, bob)
+	})
+}
+
+func TestAParkedCampaignLeavesOthersAlone(t *testing.T) {
+	typo := fieldCampaign()
+	typo.ID, typo.Value = 201, "Qualfied"
+	unknownField := fieldCampaign()
+	unknownField.ID, unknownField.Field = 202, "Statsu"
+	running(t, []rules.Campaign{typo, unknownField, fieldCampaign()}, func(w *world) {
+		ann, bob, cleo := w.Known("Ann", 101), w.Known("Bob", 201), w.Known("Cleo", 202)
+		a, b, c := w.Lead(ann), w.Lead(bob), w.Lead(cleo)
+		w.Passes(1)
+		for _, lead := range []string{a, b, c} {
+			w.Status(lead, goodValue)
+		}
+		w.Passes(2)
+		w.WantOnly(ann)
+		w.WantNot(bob, rules.ValueUnknown)
+		w.WantNot(cleo, rules.FieldUnreadable)
+		if got := w.Referral(bob).Verdict.Sentence; !strings.Contains(got, "did you mean "+goodValue) {
+			t.Errorf("a misspelt value: got %q, want the near miss named", got)
+		}
+
+		w.org.AddPicklistValue("Lead", "Status", sandbox.PicklistValue{Value: "Qualfied"})
+		w.After(15 * time.Minute)
+		w.Passes(2)
+		w.WantNot(bob, rules.ValueNotReached)
+		w.Status(b, "Qualfied")
+		w.Passes(2)
+		w.WantOnly(ann, bob)
+	})
+}
+
+func TestALabelIsResolvedToItsAPIValue(t *testing.T) {
+	c := fieldCampaign()
+	c.Value = "sales accepted"
+	story(t, one(c), func(w *world) {
+		w.org.AddPicklistValue("Lead", "Status", sandbox.PicklistValue{Value: "SAL_01", Label: "Sales Accepted"})
+		w.Passes(1)
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.Status(lead, "SAL_01")
+		w.Passes(1)
+		w.WantQualified(ann)
+	})
+}
+
+func TestAValueReplacedInSetupIsHeld(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		w.Lead(ann, sandbox.Fields{"Status": "Working - Contacted"})
+		w.Passes(1)
+		w.org.ReplaceValue("Lead", "Status", "Working - Contacted", goodValue)
+		w.Passes(2)
+		w.WantNot(ann, rules.ValueRewritten)
+	})
+}
+
+func TestAFormulaFieldIsReadEachPass(t *testing.T) {
+	score := 10.0
+	c := fieldCampaign()
+	c.Field, c.Value = "Ready__c", "true"
+	story(t, one(c), func(w *world) {
+		w.org.AddField("Lead", sandbox.FieldDef{Name: "Ready__c", Label: "Ready", Type: "boolean", Formula: func(sandbox.Fields) any { return score > 50 }})
+		w.Passes(1)
+		ann := w.Known("Ann")
+		w.Lead(ann)
+		w.Passes(1)
+		w.WantNot(ann, rules.ValueNotReached)
+		w.After(overlap + time.Hour)
+		score = 80
+		w.Passes(1)
+		w.WantQualified(ann)
+	})
+}
+
+func TestAnotherOrgIsRefused(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		w.Lead(w.Known("Ann"), sandbox.Fields{"Status": goodValue})
+		w.Act(func(tx *store.Tx) error {
+			owner, err := tx.Owner()
+			owner.OrgID = "00D000000000001EAA"
+			return errors.Join(err, tx.SetOwner(owner))
+		})
+		w.Restart()
+		before := w.Watermark("Lead")
+		if err := w.poller.Pass(w.ctx); !errors.Is(err, poll.ErrOtherOrg) {
+			t.Errorf("a pass with another org's credentials: got %v, want ErrOtherOrg", err)
+		}
+		if got := w.Watermark("Lead"); got != before {
+			t.Errorf("watermark: got %v, want %v untouched", got, before)
+		}
+		w.WantOnly()
+	})
+}
+
+func TestAnotherAccountIsRefused(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		w.rf.RotateKey()
+		w.Restart()
+		w.Pass() // a new key of the same account is welcome
+
+		mine := w.rf
+		w.rf = sandbox.NewReferralFactory(serviceTime)
+		w.rf.AddCampaign(101, "Refer a friend")
+		w.rf.Join(101, sandbox.NewUser{FirstName: "Somebody"})
+		w.Restart()
+		if err := w.poller.Sweep(w.ctx); !errors.Is(err, poll.ErrOtherAccount) {
+			t.Errorf("a sweep of another account: got %v, want ErrOtherAccount", err)
+		}
+		w.rf = mine
+		w.Restart()
+		w.Pass()
+		w.WantNot(ann, rules.NoRecord)
+	})
+}
+
+func TestASandboxOrgQualifiesNobodyForReal(t *testing.T) {
+	story(t, one(fieldCampaign()), func(w *world) {
+		w.org.SetSandbox(true)
+		w.Passes(1)
+		ann, bob := w.Known("Ann"), w.Known("Bob")
+		a := w.Lead(ann)
+		w.Lead(bob)
+		w.Passes(1)
+		w.Status(a, goodValue)
+		w.Passes(2)
+		w.WantNot(ann, rules.InSandbox)
+		w.WantNot(bob, rules.ValueNotReached)
+
+		w.Configure(func(o *poll.Options) { o.SendFromSandbox = true })
+		w.Passes(2)
+		w.WantQualified(ann)
+		w.WantOnly(ann)
+	})
+}
+
+func TestACopiedOrgThatBecomesASandboxHolds(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.org.SetSandbox(true)
+		w.After(24 * time.Hour)
+		w.Passes(1)
+		w.Status(lead, goodValue)
+		w.Passes(1)
+		w.WantNot(ann, rules.InSandbox)
+	})
+}
+
+func TestTheBudgetOfCallsIsKept(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		w.Configure(func(o *poll.Options) { o.DailyCalls = poll.DailyCalls{Calls: 20} })
+		var refused error
+		for range 40 {
+			refused = w.TryPass()
+			w.After(time.Minute)
+		}
+		if !errors.Is(refused, poll.ErrBudget) && !errors.Is(refused, poll.ErrStretched) {
+			t.Errorf("after 40 passes with a budget of 20 calls: got %v, want it put off", refused)
+		}
+		if got := w.org.Calls(); got > 21 {
+			t.Errorf("got %d calls in all, want 20, or one more for a pass that was under way", got)
+		}
+		w.After(26 * time.Hour)
+		w.Passes(1)
+	})
+}
+
+func TestAShareOfTheOrgsLimitIsKept(t *testing.T) {
+	story(t, one(fieldCampaign()), func(w *world) {
+		w.org.DailyLimit(200)
+		w.Configure(func(o *poll.Options) { o.DailyCalls = poll.DailyCalls{Percent: 10} })
+		for range 30 {
+			w.TryPass()
+			w.After(time.Minute)
+		}
+		if got := w.Calls(); got > 21 {
+			t.Errorf("10%% of 200: got %d calls, want 20 or so", got)
+		}
+	})
+}
+
+// An org whose requests are used up must not be asked on, and what could not be asked must not be taken for nothing new.
+func TestAnOrgWithoutCallsLeftIsLeftAlone(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		before := w.Watermark("Lead")
+		w.org.SetFault(always(isComposite, sandbox.OverLimit()))
+		w.Status(lead, goodValue)
+		for range 3 {
+			w.After(time.Hour)
+			w.Asked("")
+			mustContain(t, "a pass without calls left", w.TryPass(), "REQUEST_LIMIT_EXCEEDED")
+			if got := w.Asked("FROM Lead "); got != 1 {
+				t.Errorf("without calls left: asked %d times in a pass, want once", got)
+			}
+		}
+		if got := w.Watermark("Lead"); got != before {
+			t.Errorf("watermark: got %v, want %v untouched", got, before)
+		}
+		w.org.SetFault(nil)
+		w.Passes(1)
+		w.WantQualified(ann)
+	})
+}
+
+func TestARefusedKeyParksDeliveryAlone(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.rf.RotateKey()
+		w.Status(lead, goodValue)
+		err := w.TryPass()
+		if refused := new(referralfactory.Refused); !errors.As(err, &refused) {
+			t.Errorf("with a dead key: got %v, want *referralfactory.Refused", err)
+		}
+		if got := w.Referral(ann).Standing; got != rules.Owed {
+			t.Errorf("while the key is dead: got standing %q, want %q", got, rules.Owed)
+		}
+		w.After(time.Minute)
+		w.Restart() // with the new key
+		w.Pass()
+		w.WantQualified(ann)
+	})
+}
+
+func TestASessionThatDiesBetweenPassesIsRenewed(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		for range 3 {
+			w.After(3 * time.Hour)
+			w.org.KillSessions()
+			w.Pass()
+		}
+		w.Status(lead, goodValue)
+		w.Passes(1)
+		w.WantQualified(ann)
+	})
+}

@@ -1,0 +1,189 @@
+package poll_test
+
+import (
+	"testing"
+	"time"
+
+	"qualifyd/rules"
+	"qualifyd/sync/sandbox"
+)
+
+func TestAValueHeldForSecondsBetweenTwoPollsCounts(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		w.org.Track("Lead", "Status", true)
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.Status(lead, goodValue)
+		w.After(10 * time.Second)
+		w.Status(lead, "Closed - Not Converted")
+		w.Passes(2)
+		w.WantQualified(ann)
+	})
+}
+
+func TestAStageReachedAndLeftBetweenTwoPollsCounts(t *testing.T) {
+	running(t, one(stageCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		deal := w.org.Convert(lead, sandbox.Conversion{}).OpportunityID
+		w.After(5 * time.Second)
+		w.Stage(deal, "Closed Won")
+		w.After(5 * time.Second)
+		w.Stage(deal, "Negotiation/Review")
+		w.Passes(2)
+		w.WantQualified(ann)
+	})
+}
+
+func TestAConversionIntoAnOldOpportunityCountsFromTheNextMove(t *testing.T) {
+	running(t, one(stageCampaign()), func(w *world) {
+		ann, bob := w.Known("Ann"), w.Known("Bob")
+		a, b := w.Lead(ann), w.Lead(bob)
+		won := w.Opportunity(Old(), sandbox.Fields{"StageName": "Closed Won"})
+		open := w.Opportunity(Old())
+		w.Passes(1)
+		w.org.Convert(a, sandbox.Conversion{OpportunityID: won})
+		w.org.Convert(b, sandbox.Conversion{OpportunityID: open})
+		w.Passes(2)
+		w.WantOnly()
+		w.Stage(open, "Closed Won")
+		w.Passes(1)
+		w.WantOnly(bob)
+	})
+}
+
+func TestAConversionWithoutAnOpportunityTakesTheOneWithTheCode(t *testing.T) {
+	running(t, []rules.Campaign{conversionCampaign(), stageCampaign()}, func(w *world) {
+		ann, bob := w.Known("Ann", 103), w.Known("Bob", 104)
+		a, b := w.Lead(ann), w.Lead(bob)
+		w.Passes(1)
+		w.org.Convert(a, sandbox.Conversion{NoOpportunity: true})
+		w.org.Convert(b, sandbox.Conversion{NoOpportunity: true})
+		w.Passes(2)
+		w.WantNot(ann, rules.WithoutOpportunity)
+		w.WantNot(bob, rules.WithoutOpportunity)
+		w.Opportunity(sandbox.Fields{codeField: ann.Code})
+		deal := w.Opportunity(sandbox.Fields{codeField: bob.Code})
+		w.Passes(2)
+		w.WantOnly(ann)
+		w.Stage(deal, "Closed Won")
+		w.Passes(2)
+		w.WantOnly(ann, bob)
+	})
+}
+
+func TestAMergeMovesTheLinkAlongAChain(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		middle := w.org.Create("Lead", sandbox.Fields{"LastName": "Middle", "Company": "Acme"})
+		last := w.org.Create("Lead", sandbox.Fields{"LastName": "Last", "Company": "Acme"})
+		w.org.Merge("Lead", middle, lead)
+		w.org.Merge("Lead", last, middle)
+		w.Passes(2)
+		w.WantLinks(ann, last)
+		w.Status(last, goodValue)
+		w.Passes(1)
+		w.WantQualified(ann)
+	})
+}
+
+// Under do_nothing an existing customer does not become a referral by being merged with one.
+func TestAMergeIntoAnOldRecordBlocks(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		old := w.org.Create("Lead", with(sandbox.Fields{"LastName": "Ann", "Company": "Acme"}, []sandbox.Fields{Old()}))
+		w.Passes(1)
+		w.org.Merge("Lead", old, lead)
+		w.Status(old, goodValue)
+		w.Passes(3)
+		w.WantNot(ann, rules.ExistingRecord)
+	})
+}
+
+func TestTwoReferralsMergedIntoOneRecordAreAmbiguous(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann, bob := w.Known("Ann"), w.Known("Bob")
+		a, b := w.Lead(ann), w.Lead(bob)
+		w.Passes(1)
+		w.org.Merge("Lead", a, b)
+		w.org.Update("Lead", a, sandbox.Fields{codeField: "", "Email": "third@example.com", "Status": goodValue})
+		w.Passes(3)
+		w.WantNot(ann, rules.Ambiguous)
+		w.WantNot(bob, rules.Ambiguous)
+		w.WantOnly()
+	})
+}
+
+func TestAnUndeletedRecordGoesOnFromItsOldSnapshot(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann, bob := w.Known("Ann"), w.Known("Bob")
+		a, b := w.Lead(ann), w.Lead(bob)
+		w.Passes(1)
+		w.org.Delete("Lead", a)
+		w.org.Delete("Lead", b)
+		w.Passes(1)
+		w.WantNot(ann, rules.RecordDeleted)
+		w.After(time.Hour)
+		w.org.Undelete("Lead", a)
+		w.org.Undelete("Lead", b)
+		w.Passes(1)
+		w.WantNot(ann, rules.ValueNotReached)
+		w.Status(a, goodValue)
+		w.Passes(1)
+		w.WantOnly(ann)
+	})
+}
+
+func TestARecordRemovedForGoodChangesNothing(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.org.HardDelete("Lead", lead)
+		w.After(24 * time.Hour)
+		w.Passes(2)
+		w.WantNot(ann, rules.ValueNotReached)
+	})
+}
+
+func TestARecordBornAtTheValueCounts(t *testing.T) {
+	running(t, allMethods(), func(w *world) {
+		ann, bob := w.Known("Ann", 101), w.Known("Bob", 102)
+		w.Lead(ann, sandbox.Fields{"Status": goodValue})
+		w.Contact(bob, sandbox.Fields{"LeadSource": "Partner Referral"})
+		w.Passes(1)
+		w.WantOnly(ann, bob)
+	})
+}
+
+func TestSnapshotsAreKeptForLinkedRecordsOnly(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.crowd(5)
+		w.Passes(2)
+		if got := w.Snapshots(w.org.IDs("Lead")...); got != 1 {
+			t.Errorf("got %d snapshots, want that of %s alone", got, lead)
+		}
+	})
+}
+
+func TestWhoJoinsAfterTheChangeDoesNotQualifyByIt(t *testing.T) {
+	c := fieldCampaign()
+	c.Duplicates = rules.Update
+	running(t, one(c), func(w *world) {
+		w.org.Track("Lead", "Status", true)
+		lead := w.org.Create("Lead", with(sandbox.Fields{"LastName": "Ann", "Company": "Acme", "Email": "ann@example.com"}, []sandbox.Fields{Old()}))
+		w.Status(lead, goodValue)
+		w.After(48 * time.Hour)
+		ann := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+		w.Passes(2)
+		w.WantLinks(ann, lead)
+		w.WantNot(ann, rules.ValuePredates)
+	})
+}
