@@ -181,8 +181,8 @@ func (t *pass) fail(ctx context.Context, err error, a salesforce.Answer, q quest
 			return t.ask(ctx, halves)
 		}
 		if q.spare {
-			t.Log.Warn().Err(err).Msg("one record's history takes Salesforce too long; the record is looked at without it")
-			return nil
+			t.failed[q.name] = true // the record is looked at without its history, and no watermark moves past that
+			return t.problem(ctx, fmt.Errorf("poll %s: %w", q.name, err))
 		}
 	}
 	t.noteFailed(q)

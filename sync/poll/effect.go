@@ -109,13 +109,13 @@ func (t *pass) settle(context.Context) error {
 		}
 		for _, d := range t.deltas {
 			object := objectOf(d.name)
-			if d.left && !t.failed[lookupName(object)] && !t.failed[readName(object)] {
+			if d.left && !t.anyLookupFailed(object) && !t.failed[readName(object)] {
 				if err := tx.SetWatermark(d.name, store.Watermark{At: later(d.mark.At, d.bound)}); err != nil {
 					return err
 				}
 			}
 		}
-		if t.reconciling && !t.anyObject(func(o rules.Object) bool { return t.failed[lookupName(o)] || t.failed[readName(o)] }) {
+		if t.reconciling && !t.anyObject(func(o rules.Object) bool { return t.anyLookupFailed(o) || t.failed[readName(o)] }) {
 			return tx.ResetWatermark(reconcileMark, store.Watermark{At: t.now})
 		}
 		return nil

@@ -11,16 +11,24 @@ import (
 	"qualifyd/sync/salesforce"
 )
 
-// lookupName is the name under which failed look-ups of an object are noted.
-func lookupName(object rules.Object) string {
-	return "look-up of " + string(object) + "s by code and e-mail"
+// lookupName is the name under which failed look-ups by a field of an object are noted.
+func lookupName(object rules.Object, field string) string {
+	return "look-up of " + string(object) + "s by " + field
 }
 
 // lookupFailed tells whether something that a campaign's referrals are recognised by was not looked up.
 func (t *pass) lookupFailed(c rules.Campaign) bool {
 	return slices.ContainsFunc(t.objects(), func(object rules.Object) bool {
-		return t.failed[lookupName(object)] && (object == c.Object || c.Duplicates == rules.DoNothing || t.codeField(c, object) != "")
+		code := t.codeField(c, object)
+		byEmail := object == c.Object || object != rules.Opportunity && c.Duplicates == rules.DoNothing
+		return code != "" && t.failed[lookupName(object, code)] || byEmail && t.failed[lookupName(object, "Email")]
 	})
+}
+
+// anyLookupFailed tells whether a look-up on an object failed, for any campaign.
+func (t *pass) anyLookupFailed(object rules.Object) bool {
+	fields := append(t.codeFields(object), "Email")
+	return slices.ContainsFunc(fields, func(field string) bool { return t.failed[lookupName(object, field)] })
 }
 
 // lookup finds the records that carry the referrals' codes or have their e-mails. everywhere looks for e-mails on Leads and Contacts both where
@@ -38,7 +46,7 @@ func (t *pass) lookup(ctx context.Context, referrals []rules.Referral, everywher
 
 func (t *pass) lookupQuestion(w wantedIn, values []string, found map[string]seen) question {
 	return question{
-		name: lookupName(w.object), from: string(w.object), object: w.object,
+		name: lookupName(w.object, w.field), from: string(w.object), object: w.object,
 		soql: func() salesforce.Soql { return t.lookupSoql(w, values) },
 		page: func(_ *store.Tx, rows []salesforce.Row, a salesforce.Answer, _ bool) error {
 			for _, row := range rows {

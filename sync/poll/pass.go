@@ -32,6 +32,7 @@ type pass struct {
 	inVain        map[string]bool   // records that could not be read in this pass
 	clockWasWrong bool              // an earlier answer told a time far ahead of the true one
 	relook        bool              // the codes and e-mails of all pending referrals are to be searched
+	made          map[string]bool   // object and e-mail of the records created in this pass
 	problems      []error
 }
 
@@ -43,7 +44,7 @@ type demand struct {
 
 // Pass runs one pass: join, poll, read, judge. It goes on past what fails, and returns all of it joined; what did not fail is committed.
 func (p *Poller) Pass(ctx context.Context) error {
-	t := &pass{Poller: p, failed: map[string]bool{}, gone: map[string]bool{}, pending: -1, unjoined: map[int64]bool{}, reading: map[string]demand{}, braked: map[int64]int{}, inVain: map[string]bool{}}
+	t := &pass{Poller: p, failed: map[string]bool{}, gone: map[string]bool{}, pending: -1, unjoined: map[int64]bool{}, reading: map[string]demand{}, braked: map[int64]int{}, inVain: map[string]bool{}, made: map[string]bool{}}
 	err := t.run(ctx)
 	return errors.Join(append(t.problems, err, t.countCalls())...)
 }

@@ -101,7 +101,9 @@ func (t *pass) historyQuestion(r *read, ids []string) question {
 			r.history = append(r.history, rows...)
 			return nil
 		},
-		gone: func() error { r.noHistory = true; return t.noteGone(name) },
+		fails: func() { r.failed = true },
+		spare: true,
+		gone:  func() error { r.noHistory = true; return t.noteGone(name) },
 		halves: func() []question {
 			return halve(ids, func(some []string) question { return t.historyQuestion(r, some) })
 		},
@@ -120,6 +122,7 @@ func (t *pass) recordQuestion(r *read, ids []string) question {
 			}
 			return nil
 		},
+		fails: func() { r.failed = true },
 		halves: func() []question {
 			return halve(ids, func(some []string) question { return t.recordQuestion(r, some) })
 		},

@@ -202,8 +202,9 @@ func (t *pass) markPending(tx *store.Tx, campaign int64) error {
 // resolve finds the rule's field and value in the describe, and whether everything can be read that the campaign's referrals are recognised by.
 func (t *pass) resolve(c rules.Campaign) rules.Rule {
 	rule := rules.Rule{Campaign: c}
-	if why := t.blindness(c); why != "" {
-		rule.Parked, rule.ParkedWhy, rule.Blind = rules.FieldUnreadable, why, true
+	rule.ParkedWhy, rule.Blind = t.blindness(c)
+	if rule.ParkedWhy != "" {
+		rule.Parked = rules.FieldUnreadable
 	}
 	object, name := c.WatchedField()
 	if name == "" {
@@ -232,18 +233,21 @@ func (t *pass) resolve(c rules.Campaign) rules.Rule {
 }
 
 // blindness tells what of the things cannot be read that a campaign's referrals are recognised by: the e-mail on its object, and under
-// do_nothing on Leads and Contacts both, where existing customers are looked for.
-func (t *pass) blindness(c rules.Campaign) string {
+// do_nothing on Leads and Contacts both, where existing customers are looked for. Where describe merely failed in this pass, why is "".
+func (t *pass) blindness(c rules.Campaign) (why string, blind bool) {
 	for _, object := range []rules.Object{rules.Lead, rules.Contact} {
-		d, known := t.described[object]
-		if !known || object != c.Object && c.Duplicates != rules.DoNothing {
+		if object != c.Object && c.Duplicates != rules.DoNothing {
 			continue
 		}
+		d, known := t.described[object]
 		if _, ok := d.Field("Email"); !ok {
-			return fmt.Sprintf("the Salesforce user may not read %s.Email, by which referrals and existing customers are recognised; give it access", object)
+			blind = true
+			if known {
+				why = fmt.Sprintf("the Salesforce user may not read %s.Email, by which referrals and existing customers are recognised; give it access", object)
+			}
 		}
 	}
-	return ""
+	return why, blind
 }
 
 func choices(f salesforce.Field) []rules.Choice {

@@ -23,6 +23,13 @@ func (t *pass) write(ctx context.Context, a arrival) error {
 	if a.mark != nil {
 		return t.markRecord(ctx, a, fields)
 	}
+	if email := rules.FoldEmail(a.referral.Email); email != "" {
+		same := string(a.campaign.Object) + " " + email
+		if t.made[same] {
+			return nil // made in this pass for another campaign; the next pass finds it
+		}
+		t.made[same] = true
+	}
 	return t.createRecord(ctx, a, fields)
 }
 
