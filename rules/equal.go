@@ -158,7 +158,7 @@ func looksLike(a, b string) bool {
 	if len(b) >= 3 && (strings.Contains(a, b) || strings.Contains(b, a) && len(a) >= 3) {
 		return true
 	}
-	return editDistance(a, b) <= 2
+	return Slips(a, b) <= 2
 }
 
 // Near names those of names that look like text, for "did you mean".
@@ -172,7 +172,8 @@ func Near(names []string, text string) []string {
 	return near
 }
 
-func editDistance(a, b string) int {
+// Slips is the number of letters to insert, delete or replace to make b of a.
+func Slips(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

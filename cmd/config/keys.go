@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+
+	"qualifyd/rules"
 )
 
 // key is one key of a section, from the yaml tag of its struct field.
@@ -75,7 +77,7 @@ func nearest(name string, candidates []string) string {
 	plain := strings.NewReplacer("-", "_", " ", "_").Replace(strings.ToLower(name))
 	best, bestSlips := "", 3 // two slips of the finger at most, and fewer than half the letters
 	for _, candidate := range candidates {
-		slips := distance(plain, strings.ToLower(candidate))
+		slips := rules.Slips(plain, strings.ToLower(candidate))
 		if candidate == plain+"_file" { // a secret that may not stand in the config
 			slips = 0
 		}
@@ -84,25 +86,4 @@ func nearest(name string, candidates []string) string {
 		}
 	}
 	return best
-}
-
-// distance is the number of letters to insert, delete or replace to make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

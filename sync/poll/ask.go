@@ -72,38 +72,55 @@ func (t *pass) askCall(ctx context.Context, questions []question, again bool) er
 	}
 	var repeat []question
 	for i, q := range questions {
-		result := results[i]
-		kind := salesforce.KindOf(result.Err)
-		switch {
-		case kind == salesforce.FieldGone && again:
-			if err := t.describe(ctx, q.object); err != nil {
-				return err
-			}
+		if salesforce.KindOf(results[i].Err) == salesforce.FieldGone && again {
 			repeat = append(repeat, q)
-		case kind == salesforce.ObjectGone && q.gone != nil:
-			err = q.gone()
-		case kind == salesforce.Refused:
-			// The session is good, one object is not ours to read: the others go on.
-			t.noteFailed(q)
-			t.problems = append(t.problems, fmt.Errorf("poll %s: %w", q.name, result.Err))
-		case result.Err != nil:
-			err = t.fail(ctx, result.Err, answer, q)
-		case q.leaves(result):
-			q.leave(answer)
-		case result.Next != "":
-			err = t.follow(ctx, q, result.Next)
+			continue
 		}
-		if err != nil {
+		if err := t.takeRest(ctx, q, results[i], answer); err != nil {
 			return err
 		}
 	}
-	if len(repeat) == 0 {
+	return t.repeat(ctx, repeat)
+}
+
+// takeRest deals with a question whose first page was taken, or did not come.
+func (t *pass) takeRest(ctx context.Context, q question, r salesforce.Result, a salesforce.Answer) error {
+	switch kind := salesforce.KindOf(r.Err); {
+	case kind == salesforce.ObjectGone && q.gone != nil:
+		return q.gone()
+	case kind == salesforce.Refused:
+		// The session is good, one object is not ours to read: the others go on.
+		t.noteFailed(q)
+		t.problems = append(t.problems, fmt.Errorf("poll %s: %w", q.name, r.Err))
+	case r.Err != nil:
+		return t.fail(ctx, r.Err, a, q)
+	case q.leaves(r):
+		q.leave(a)
+	case r.Next != "":
+		return t.follow(ctx, q, r.Next)
+	}
+	return nil
+}
+
+// repeat asks once more those questions that named a field which is gone, after a new describe.
+func (t *pass) repeat(ctx context.Context, questions []question) error {
+	if len(questions) == 0 {
 		return nil
+	}
+	described := map[rules.Object]bool{}
+	for _, q := range questions {
+		if described[q.object] {
+			continue
+		}
+		described[q.object] = true
+		if err := t.describe(ctx, q.object); err != nil {
+			return err
+		}
 	}
 	if err := t.resolveRules(); err != nil {
 		return err
 	}
-	return t.askCall(ctx, repeat, false)
+	return t.askCall(ctx, questions, false)
 }
 
 // leaves tells whether a long answer is left alone.

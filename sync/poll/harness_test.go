@@ -39,7 +39,11 @@ type world struct {
 	ctx       context.Context
 	counted   int      // API calls of the org that Calls has told
 	requests  []string // everything asked of the services, queries as their text
-	failing   string   // object whose queries fail inside a composite, as QUERY_TIMEOUT; "" for none
+
+	failing map[string]string // codes with which queries fail, by a text in them; see Fail
+	// before and after, where set, are run around each request, on the way there and on the way back.
+	before, after func(*http.Request)
+	ahead         time.Duration // how far ahead of the true time Salesforce's answers tell it
 }
 
 const (
@@ -83,7 +87,7 @@ func running(t *testing.T, campaigns []rules.Campaign, tell func(w *world)) {
 
 func newWorld(t *testing.T, campaigns []rules.Campaign) *world {
 	t.Helper()
-	w := &world{t: t, org: sandbox.NewOrg(serviceTime), rf: sandbox.NewReferralFactory(serviceTime), path: filepath.Join(t.TempDir(), "qualifyd.db"), ctx: context.Background()}
+	w := &world{t: t, org: sandbox.NewOrg(serviceTime), rf: sandbox.NewReferralFactory(serviceTime), path: filepath.Join(t.TempDir(), "qualifyd.db"), ctx: context.Background(), failing: map[string]string{}}
 	for _, object := range []string{"Lead", "Contact", "Opportunity"} {
 		w.org.AddField(object, sandbox.FieldDef{Name: codeField, Label: "Referral Code", Type: "string", Length: 40, ExternalID: true})
 	}
@@ -421,6 +425,9 @@ func isCreate(r *http.Request) bool {
 	return r.Method == http.MethodPost && strings.Contains(r.URL.Path, "/sobjects/")
 }
 func isPut(r *http.Request) bool { return r.Method == http.MethodPut }
+func isDescribeOf(object string) func(*http.Request) bool {
+	return func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/sobjects/"+object+"/describe") }
+}
 
 // The campaigns that the stories are about. All watch Leads, link by code and e-mail, and neither create nor mark.
 
@@ -465,10 +472,6 @@ func one(c rules.Campaign) []rules.Campaign { return []rules.Campaign{c} }
 
 func allMethods() []rules.Campaign {
 	return []rules.Campaign{fieldCampaign(), contactCampaign(), conversionCampaign(), stageCampaign(), noRuleCampaign()}
-}
-
-func describeOf(object string) func(*http.Request) bool {
-	return func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/sobjects/"+object+"/describe") }
 }
 
 func mustContain(t *testing.T, what string, err error, text string) {

@@ -165,6 +165,8 @@ func (t *pass) link(tx *store.Tx, s seen, c claimant, ambiguous, neverSeen bool,
 	now := rules.Link{Object: s.Object, RecordID: s.ID, Kinds: c.kinds, Ambiguous: ambiguous, Since: s.SeenAt}
 	if linked && !old.Since.IsZero() {
 		now.Since = old.Since
+	} else {
+		look.force = true // the link's first look is noted, also where another referral's link showed the same before
 	}
 	r.Unlink(s.ID)
 	r.SetLink(now)

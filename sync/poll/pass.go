@@ -15,25 +15,29 @@ import (
 // pass is one run of Poller.Pass and what it has found out so far.
 type pass struct {
 	*Poller
-	userID        string // Salesforce user that we are
-	owner         store.Owner
-	described     map[rules.Object]described
-	rules         map[int64]rules.Rule // by campaign id
-	first         time.Time            // Date of the pass's first answer
-	now           time.Time            // Date of its newest
-	deltas        []*delta
-	failed        map[string]bool   // queries that were not read to their end, by name
-	gone          map[string]bool   // history objects that the org does not have
-	pending       int               // number of pending referrals, -1 while it is not counted
-	reconciling   bool              // the daily look at every pending referral is due
-	unjoined      map[int64]bool    // campaigns whose new referrals could not be looked up
-	reading       map[string]demand // records to be read by Id besides those marked in the store
-	braked        map[int64]int     // qualifications that the brake held, by campaign
-	inVain        map[string]bool   // records that could not be read in this pass
-	clockWasWrong bool              // an earlier answer told a time far ahead of the true one
+	owner     store.Owner
+	described map[rules.Object]described
+	rules     map[int64]rules.Rule // by campaign id
+	deltas    []*delta
+	problems  []error // what the pass goes on from
+
+	first, now time.Time // Dates of the pass's first answer and of its newest
+
+	// What is to be done in this pass besides what is marked in the store.
+	reading       map[string]demand // records to be read by Id
+	reconciling   bool              // the regular look at every pending referral is due
 	relook        bool              // the codes and e-mails of all pending referrals are to be searched
-	made          map[string]bool   // object and e-mail of the records created in this pass
-	problems      []error
+	clockWasWrong bool              // an earlier answer told a time far ahead of the true one
+
+	// What was not to be had.
+	failed   map[string]bool // queries that were not read to their end, by name
+	gone     map[string]bool // history objects that the org does not have
+	inVain   map[string]bool // records that could not be read
+	unjoined map[int64]bool  // campaigns whose new referrals could not be joined
+
+	pending int             // number of pending referrals, -1 while it is not counted
+	made    map[string]bool // object and e-mail of the records created
+	braked  map[int64]int   // qualifications that the brake held, by campaign
 }
 
 // demand is a record to be read by Id in this pass.
@@ -44,7 +48,11 @@ type demand struct {
 
 // Pass runs one pass: join, poll, read, judge. It goes on past what fails, and returns all of it joined; what did not fail is committed.
 func (p *Poller) Pass(ctx context.Context) error {
-	t := &pass{Poller: p, failed: map[string]bool{}, gone: map[string]bool{}, pending: -1, unjoined: map[int64]bool{}, reading: map[string]demand{}, braked: map[int64]int{}, inVain: map[string]bool{}, made: map[string]bool{}}
+	t := &pass{
+		Poller: p, pending: -1,
+		failed: map[string]bool{}, gone: map[string]bool{}, unjoined: map[int64]bool{}, reading: map[string]demand{}, braked: map[int64]int{},
+		inVain: map[string]bool{}, made: map[string]bool{},
+	}
 	err := t.run(ctx)
 	return errors.Join(append(t.problems, err, t.countCalls())...)
 }
@@ -99,7 +107,6 @@ func (t *pass) open(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("log in to Salesforce: %w", err)
 	}
-	t.userID = who.UserID
 	if err := t.view(func(tx *store.Tx) (err error) { t.owner, err = tx.Owner(); return err }); err != nil {
 		return err
 	}

@@ -125,7 +125,7 @@ func TestOneFailingQueryLeavesTheOthersAlone(t *testing.T) {
 		w.Passes(1)
 		stuck, moving := w.Watermark("Lead"), w.Watermark("Contact")
 
-		w.failing = "Lead"
+		w.Fail(" FROM Lead ", "QUERY_TIMEOUT")
 		w.Status(a, goodValue)
 		w.org.Update("Contact", b, sandbox.Fields{"LeadSource": "Partner Referral"})
 		for range 5 {
@@ -141,7 +141,7 @@ func TestOneFailingQueryLeavesTheOthersAlone(t *testing.T) {
 			t.Errorf("watermark of the other query: got %v, want later than %v", got.At, moving.At)
 		}
 
-		w.failing = ""
+		w.Heal()
 		w.Passes(1)
 		w.WantOnly(ann, bob)
 	})
@@ -153,14 +153,14 @@ func TestAFailingHistoryDoesNotKeepTheRecordsFromBeingRead(t *testing.T) {
 		deal := w.org.Convert(w.Lead(ann), sandbox.Conversion{}).OpportunityID
 		w.Passes(2)
 		stuck := w.Watermark("OpportunityHistory")
-		w.failing = "OpportunityHistory"
+		w.Fail(" FROM OpportunityHistory ", "QUERY_TIMEOUT")
 		w.Stage(deal, "Closed Won")
 		w.After(time.Hour)
 		mustContain(t, "a pass with a failing history", w.TryPass(), "OpportunityHistory")
 		if got := w.Watermark("OpportunityHistory"); got != stuck {
 			t.Errorf("watermark of the failing history: got %v, want %v still", got.At, stuck.At)
 		}
-		w.failing = ""
+		w.Heal()
 		w.Passes(2)
 		w.WantQualified(ann)
 	})
@@ -170,13 +170,13 @@ func TestAFirstPassThatFailsInPartIsNoBaseline(t *testing.T) {
 	story(t, one(fieldCampaign()), func(w *world) {
 		ann := w.Refer("Ann")
 		lead := w.Lead(ann)
-		w.failing = "Lead"
+		w.Fail(" FROM Lead ", "QUERY_TIMEOUT")
 		w.TryPass()
 		w.WantNot(ann, rules.NoRecord) // nobody knows yet whether there is one
 		w.After(time.Hour)
 		w.Status(lead, goodValue)
 		w.After(time.Minute)
-		w.failing = ""
+		w.Heal()
 		w.Passes(2)
 		w.WantNot(ann, rules.ValuePredates)
 		w.WantOnly()

@@ -156,7 +156,7 @@ func TestR07OpportunitiesThatAreOnlyUpdated(t *testing.T) {
 // Airbyte took QUERY_TIMEOUT for "no rows", and moved on.
 func TestR08AQueryTimeoutIsNotNoRows(t *testing.T) {
 	for name, fail := range map[string]func(w *world){
-		"one query":     func(w *world) { w.failing = "Lead" },
+		"one query":     func(w *world) { w.Fail(" FROM Lead ", "QUERY_TIMEOUT") },
 		"whole request": func(w *world) { w.org.SetFault(always(isComposite, sandbox.Refusal(400, "QUERY_TIMEOUT", "too long"))) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -172,7 +172,7 @@ func TestR08AQueryTimeoutIsNotNoRows(t *testing.T) {
 				if got := w.Watermark("Lead"); got != before {
 					t.Errorf("watermark: got %v, want %v untouched", got, before)
 				}
-				w.failing = ""
+				w.Heal()
 				w.org.SetFault(nil)
 				w.Passes(1)
 				w.WantQualified(ann)

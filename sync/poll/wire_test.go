@@ -7,9 +7,11 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
-// wire notes every request, and lets single queries of a composite fail, which no fault of the sandbox does: its faults are of whole requests.
+// wire is the way to the services. It notes every request, and does what no fault of the sandbox does, whose faults are of whole requests: single
+// queries of a composite fail, something happens around a request, and Salesforce tells a wrong time.
 type wire struct {
 	w    *world
 	next http.RoundTripper
@@ -29,16 +31,65 @@ func (t wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	if len(queries) == 0 {
 		t.w.requests = append(t.w.requests, r.Method+" "+r.URL.Path)
 	}
-	failing := map[string]bool{}
+	codes := map[string]string{}
 	for reference, soql := range queries {
 		t.w.requests = append(t.w.requests, soql)
-		failing[reference] = t.w.failing != "" && strings.Contains(soql, " FROM "+t.w.failing+" ")
+		if code := t.w.codeFor(soql); code != "" {
+			codes[reference] = code
+		}
+	}
+	if t.w.before != nil {
+		t.w.before(r)
 	}
 	resp, err := t.next.RoundTrip(r)
-	if err != nil || t.w.failing == "" || !isComposite(r) {
+	if t.w.after != nil {
+		t.w.after(r)
+	}
+	if err != nil {
 		return resp, err
 	}
-	return failQueries(resp, failing)
+	if r.URL.Host == sfHost {
+		tellLater(resp, t.w.ahead)
+	}
+	if len(codes) == 0 || !isComposite(r) {
+		return resp, nil
+	}
+	return failQueries(resp, codes)
+}
+
+// tellLater makes an answer's Date a later one.
+func tellLater(resp *http.Response, by time.Duration) {
+	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+		resp.Header.Set("Date", date.Add(by).Format(http.TimeFormat))
+	}
+}
+
+// Fail lets every query of a composite that contains a text fail with a code, until Heal.
+func (w *world) Fail(text, code string) { w.failing[text] = code }
+
+// Heal ends what Fail began.
+func (w *world) Heal() { clear(w.failing) }
+
+// codeFor is the code with which a query fails, "" when it does not.
+func (w *world) codeFor(soql string) string {
+	for text, code := range w.failing {
+		if strings.Contains(soql, text) {
+			return code
+		}
+	}
+	return ""
+}
+
+// onFirst has something happen at the first request that fits, and at none after it.
+func onFirst(fits func(*http.Request) bool, happen func()) func(*http.Request) {
+	done := false
+	return func(r *http.Request) {
+		if done || !fits(r) {
+			return
+		}
+		done = true // what happens makes requests of its own
+		happen()
+	}
 }
 
 // queriesIn are the query texts of a request, by the name they have in it.
@@ -62,8 +113,8 @@ func queriesIn(r *http.Request) map[string]string {
 	return out
 }
 
-// failQueries puts errors in the place of some answers of a composite.
-func failQueries(resp *http.Response, failing map[string]bool) (*http.Response, error) {
+// failQueries puts errors in the place of some answers of a composite, with the code that there is for their names.
+func failQueries(resp *http.Response, codes map[string]string) (*http.Response, error) {
 	var answer struct {
 		Answers []map[string]any `json:"compositeResponse"`
 	}
@@ -73,9 +124,9 @@ func failQueries(resp *http.Response, failing map[string]bool) (*http.Response, 
 		return resp, err
 	}
 	for _, a := range answer.Answers {
-		if failing[a["referenceId"].(string)] {
+		if code := codes[a["referenceId"].(string)]; code != "" {
 			a["httpStatusCode"] = http.StatusBadRequest
-			a["body"] = []map[string]string{{"errorCode": "QUERY_TIMEOUT", "message": "Your query request was running for too long."}}
+			a["body"] = []map[string]string{{"errorCode": code, "message": "this query fails in this test"}}
 		}
 	}
 	raw, err = json.Marshal(answer)
