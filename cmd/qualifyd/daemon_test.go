@@ -1,0 +1,386 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"qualifyd/cmd/config"
+	"qualifyd/store"
+	"qualifyd/sync/poll"
+	"qualifyd/sync/sandbox"
+)
+
+const (
+	salesforceHost      = "acme.my.salesforce.com"
+	referralFactoryHost = "api.referral-factory.com"
+)
+
+// running is a daemon inside a test's bubble, where sleeping lets the time of everything go by at once.
+type running struct {
+	*world
+	store  *store.Store
+	log    *logBook
+	cancel context.CancelFunc
+	ended  chan error
+}
+
+// daemonStory starts the daemon and tells what happens to it. In the end it has to stop cleanly, if it has not stopped before.
+func daemonStory(t *testing.T, campaigns string, prepare func(w *world), tell func(d *running)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		w := furnish(t, func() time.Time { return morning.Add(time.Since(began)) })
+		w.after = time.Sleep
+		w.configure("https://"+salesforceHost, "https://"+referralFactoryHost+"/api/v2", campaigns)
+		prepare(w)
+		d := w.start()
+		tell(d)
+		d.cancel()
+		synctest.Wait()
+		select {
+		case err := <-d.ended:
+			if err != nil {
+				t.Errorf("told to stop, the daemon ended with %v, want nil", err)
+			}
+		default:
+			t.Error("the daemon runs on after it was told to stop")
+			<-d.ended
+		}
+		d.store.Close()
+	})
+}
+
+func asItIs(*world) {}
+
+// start wires the daemon as the run command does, but reaches the services without a socket.
+func (w *world) start() *running {
+	w.t.Helper()
+	c, _, err := config.Load(w.config)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	s, err := store.OpenOrCreate(c.Store.Path)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	via := sandbox.Transport(map[string]http.Handler{salesforceHost: w.through(w.org.Handler()), referralFactoryHost: w.through(w.rf.Handler())})
+	d := &running{world: w, store: s, log: &logBook{}, ended: make(chan error, 1)}
+	built, err := build(c, s, newLogger(d.log, c.Log), transports{via, via})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	built.reload = func() (config.Config, error) { c, _, err := config.Load(w.config); return c, err }
+	ctx, cancel := context.WithCancel(w.t.Context())
+	d.cancel = cancel
+	go func() {
+		err := built.run(ctx, c)
+		d.ended <- err
+		close(d.ended)
+	}()
+	return d
+}
+
+// logBook is a log that can be read while it is written.
+type logBook struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logBook) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logBook) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// entry is a line of the log.
+type entry struct{ Level, Message, Job, Error string }
+
+// troubles are the log's lines of one job: when trouble began and when it ended. Trouble that begins with several failures, or gets another
+// cause while it lasts, is told in as many lines; those count as one, unless a line comes back.
+func (d *running) troubles(job string) (told []string) {
+	d.t.Helper()
+	causes := map[string]bool{}
+	for line := range strings.Lines(d.log.String()) {
+		var e entry
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			d.t.Fatalf("%v in the log line %s", err, line)
+		}
+		said := e.Level + ": " + e.Message
+		switch {
+		case e.Job != job || said != began && said != ended:
+			continue
+		case said == ended:
+			clear(causes)
+		case len(causes) > 0 && !causes[e.Error]:
+			causes[e.Error] = true
+			continue
+		default:
+			causes[e.Error] = true
+		}
+		told = append(told, said)
+	}
+	return told
+}
+
+const (
+	began = "error: it did not go well, and will be tried again"
+	ended = "info: all is well again"
+)
+
+func (d *running) wantTroubles(job string, want ...string) {
+	d.t.Helper()
+	if got := d.troubles(job); strings.Join(got, "\n") != strings.Join(want, "\n") {
+		d.t.Errorf("%s: the log tells\n%s\nwant\n%s\nthe whole log:\n%s", job, strings.Join(got, "\n"), strings.Join(want, "\n"), d.log)
+	}
+}
+
+// wantBetween wants a number of requests within bounds: the schedules have a little jitter.
+func (d *running) wantBetween(what string, got, least, most int) {
+	d.t.Helper()
+	if got < least || got > most {
+		d.t.Errorf("%s: got %d, want %d to %d", what, got, least, most)
+	}
+}
+
+// referred has somebody referred, whom the next sweep sees.
+func (d *running) referred(name string, campaign int64) sandbox.User {
+	u := d.refer(name, campaign)
+	d.after(11 * time.Minute)
+	return u
+}
+
+func TestTheDaemonWorksByItsSchedules(t *testing.T) {
+	daemonStory(t, watching, asItIs, func(d *running) {
+		d.after(5 * time.Minute)
+		ann := d.referred("Ann", 101)
+		lead := d.lead(ann)
+		d.after(2 * time.Minute)
+		polls, sweeps := d.askedFor("/composite"), d.askedFor("GET /api/v2/users")
+		d.after(time.Hour)
+		d.wantBetween("polls in an hour", d.askedFor("/composite")-polls, 58, 68) // one a minute, and one after each sweep
+		d.wantBetween("sweeps in an hour", d.askedFor("GET /api/v2/users")-sweeps, 5, 7)
+
+		d.status(lead, "Qualified")
+		d.after(90 * time.Second) // the next poll, and the delivery that follows it
+		d.wantQualified(ann)
+		d.after(3 * time.Hour)
+		d.wantQualified(ann)
+		d.wantPuts(1)
+		for _, job := range []string{sweepJob, pollJob, deliverJob} {
+			d.wantTroubles(job)
+		}
+		if log := d.log.String(); !strings.Contains(log, "qualifyd is running") || strings.Contains(log, "@example.com") {
+			t.Errorf("got the log\n%s\nwant its beginning, and no e-mail address", log)
+		}
+	})
+}
+
+func TestTheDaemonSurvivesAnOutageOfSalesforce(t *testing.T) {
+	daemonStory(t, watching, asItIs, func(d *running) {
+		ann := d.referred("Ann", 101)
+		lead := d.lead(ann)
+		d.after(2 * time.Minute)
+		d.org.SetFault(always("", sandbox.HTML(503)))
+		d.after(time.Second)
+		d.status(lead, "Qualified")
+		sweeps := d.askedFor("GET /api/v2/users")
+		d.after(90 * time.Minute)
+		d.wantBetween("sweeps while Salesforce is away", d.askedFor("GET /api/v2/users")-sweeps, 8, 10)
+		d.wantTroubles(pollJob, began)
+		d.org.SetFault(nil)
+		d.after(2 * time.Minute)
+		d.wantQualified(ann)
+		d.wantTroubles(pollJob, began, ended)
+		d.wantTroubles(sweepJob)
+	})
+}
+
+func TestTheDaemonSurvivesAnOutageOfReferralFactory(t *testing.T) {
+	daemonStory(t, watching, asItIs, func(d *running) {
+		ann := d.referred("Ann", 101)
+		lead := d.lead(ann)
+		d.after(2 * time.Minute)
+		d.rf.SetFault(always("", &sandbox.Fault{Refused: true}))
+		d.after(time.Second)
+		d.status(lead, "Qualified")
+		polls := d.askedFor("/composite")
+		d.after(90 * time.Minute)
+		d.wantBetween("polls while Referral Factory is away", d.askedFor("/composite")-polls, 88, 102)
+		d.wantTroubles(pollJob)
+		d.wantTroubles(sweepJob, began)
+		d.rf.SetFault(nil)
+		d.after(time.Hour + time.Minute) // what was tried in vain is tried again within an hour
+		d.wantQualified(ann)
+		d.wantPuts(1)
+		d.wantTroubles(sweepJob, began, ended)
+	})
+}
+
+// A service that refuses the credentials is asked less and less often; the secret is read again each time.
+func TestTheDaemonParksASalesforceThatRefusesItAndTakesTheRotatedSecret(t *testing.T) {
+	daemonStory(t, watching, asItIs, func(d *running) {
+		ann := d.referred("Ann", 101)
+		lead := d.lead(ann)
+		d.after(2 * time.Minute)
+		d.org.RotateSecret()
+		d.org.KillSessions()
+		logins, sweeps := d.askedFor("/oauth2/token"), d.askedFor("GET /api/v2/users")
+		d.status(lead, "Qualified")
+		bob := d.refer("Bob", 101)
+		d.after(3 * time.Hour)
+		d.wantBetween("logins with a wrong secret in three hours", d.askedFor("/oauth2/token")-logins, 7, 10)
+		d.wantBetween("sweeps meanwhile", d.askedFor("GET /api/v2/users")-sweeps, 17, 19)
+		d.wantTroubles(pollJob, began)
+
+		d.writeSecrets()
+		d.after(time.Hour + 2*time.Minute) // it is parked for an hour at most
+		d.wantQualified(ann)
+		d.wantTroubles(pollJob, began, ended)
+		d.status(d.lead(bob), "Qualified")
+		d.after(2 * time.Minute)
+		d.wantQualified(ann, bob)
+	})
+}
+
+func TestTheDaemonParksAReferralFactoryThatRefusesItAndTakesTheRotatedKey(t *testing.T) {
+	daemonStory(t, watching, asItIs, func(d *running) {
+		ann := d.referred("Ann", 101)
+		lead := d.lead(ann)
+		d.after(2 * time.Minute)
+		d.rf.RotateKey()
+		polls, refused := d.askedFor("/composite"), d.askedFor("/api/v2/")
+		d.status(lead, "Qualified")
+		d.after(45 * time.Minute)
+		d.wantBetween("polls while the key is dead", d.askedFor("/composite")-polls, 44, 52)
+		d.wantBetween("requests with a dead key", d.askedFor("/api/v2/")-refused, 8, 14)
+		d.wantTroubles(pollJob)
+		d.wantTroubles(sweepJob, began)
+		d.wantTroubles(deliverJob, began)
+
+		d.writeSecrets()
+		d.after(25 * time.Minute) // after 1, 2, 4, 8, 16 and 32 minutes the next try is about an hour after the first
+		d.wantQualified(ann)
+		d.wantPuts(1)
+		d.wantTroubles(sweepJob, began, ended)
+		d.wantTroubles(deliverJob, began, ended)
+	})
+}
+
+// A pass asks Referral Factory for the referrer of somebody who joins. That it is refused there must not keep it from polling Salesforce.
+func TestADeadKeyDoesNotParkThePollsThatNeedAReferrer(t *testing.T) {
+	fromReferrer := strings.Replace(creating, "{to: Company, fixed: Referred}", "{to: Company, dynamic: referrer.first_name}", 1)
+	daemonStory(t, watching+fromReferrer, asItIs, func(d *running) {
+		d.after(2 * time.Minute)
+		ann := d.referred("Ann", 101)
+		d.org.SetFault(always("", sandbox.HTML(503)))
+		d.referred("Bob", 102) // swept, and not yet created
+		d.rf.RotateKey()
+		d.org.SetFault(nil)
+		polls := d.askedFor("/composite")
+		d.after(40 * time.Minute)
+		d.wantBetween("polls while the key is dead", d.askedFor("/composite")-polls, 38, 100)
+		d.writeSecrets()
+		d.status(d.lead(ann), "Qualified")
+		d.after(25 * time.Minute)
+		d.wantQualified(ann)
+		if n := len(d.org.IDs("Lead")); n != 2 {
+			t.Errorf("got %d leads, want Ann's and the one created for Bob", n)
+		}
+	})
+}
+
+func TestTheDaemonStopsCleanlyInTheMiddleOfARequest(t *testing.T) {
+	for name, slow := range map[string]func(w *world){
+		"to Salesforce":       func(w *world) { w.org.SetFault(always("/composite", &sandbox.Fault{Delay: 5 * time.Minute})) },
+		"to Referral Factory": func(w *world) { w.rf.SetFault(always("/users", &sandbox.Fault{Delay: 20 * time.Second})) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			daemonStory(t, watching, slow, func(d *running) {
+				d.after(time.Second)
+				d.cancel()
+				synctest.Wait() // no time goes by
+				if len(d.ended) != 1 {
+					t.Error("the daemon waits for the answer, want it to stop")
+				}
+				for _, job := range []string{sweepJob, pollJob, deliverJob} {
+					d.wantTroubles(job) // being stopped is no trouble
+				}
+			})
+		})
+	}
+}
+
+// endedStory tells of a daemon that ends by itself, and gives what it ended with.
+func endedStory(t *testing.T, prepare func(w *world), within time.Duration) (log string, end error) {
+	t.Helper()
+	daemonStory(t, watching, prepare, func(d *running) {
+		d.after(within)
+		select {
+		case end = <-d.ended:
+		default:
+			t.Errorf("after %v the daemon runs on, want it to end", within)
+		}
+		log = d.log.String()
+	})
+	return log, end
+}
+
+func TestTheDaemonEndsOnAnotherOrg(t *testing.T) {
+	log, end := endedStory(t, func(w *world) {
+		s, err := store.Create(w.storePath())
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		s.Close()
+		w.belongTo("00D000000000001EAA")
+	}, 2*time.Minute)
+	if !errors.Is(end, poll.ErrOtherOrg) || exitCode(end) != exitConfig {
+		t.Errorf("got %v and exit code %d, want %v and %d", end, exitCode(end), poll.ErrOtherOrg, exitConfig)
+	}
+	if !strings.Contains(log, "qualifyd has stopped") {
+		t.Errorf("got the log\n%s\nwant it to say that qualifyd has stopped", log)
+	}
+}
+
+// A store that fails leaves open what was kept: going on could qualify somebody twice.
+func TestTheDaemonEndsWhenItsStoreFails(t *testing.T) {
+	for name, schedule := range map[string]string{
+		"under a poll":     "@every 1m",
+		"under a delivery": "@every 24h", // nothing but the look into the outbox comes within the minute
+	} {
+		t.Run(name, func(t *testing.T) {
+			prepare := func(w *world) {
+				w.edit(`schedule: "@every 1m"`, `schedule: "`+schedule+`"`)
+				w.edit(`sweep: "@every 10m"`, `sweep: "@every 24h"`)
+			}
+			daemonStory(t, watching, prepare, func(d *running) {
+				d.after(2*time.Minute + 10*time.Second)
+				d.store.Close()
+				d.after(time.Minute + 10*time.Second)
+				select {
+				case end := <-d.ended:
+					if exitCode(end) != exitFailed {
+						t.Errorf("got %v and exit code %d, want %d", end, exitCode(end), exitFailed)
+					}
+				default:
+					t.Error("the daemon runs on, want it to end")
+				}
+			})
+		})
+	}
+}
