@@ -1,0 +1,318 @@
+package poll_test
+
+// What an auditor of this code broke it with: parts of a pass that go unanswered, or are answered wrongly. Each test says which danger it holds. What
+// changes while a pass is under way, or between two, is in meanwhile_test.go.
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"qualifyd/rules"
+	"qualifyd/sync/poll"
+	"qualifyd/sync/sandbox"
+)
+
+// customer is a Contact that was there ten days ago.
+func (w *world) customer(email string) string {
+	return w.org.Create("Contact", with(sandbox.Fields{"LastName": "Customer", "Email": email}, []sandbox.Fields{Old()}))
+}
+
+// The fraud guard: whether somebody was a customer before is not known while the look-up fails, and nobody is judged on half an answer.
+func TestWhoCouldNotBeLookedUpIsNotJudged(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		w.customer("ann@example.com")
+		ann := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+		w.Lead(ann, sandbox.Fields{"Status": goodValue})
+		w.Fail("FROM Contact WHERE Email IN", "UNKNOWN_EXCEPTION")
+		mustContain(t, "a pass whose look-up fails", w.TryPass(), "look-up of Contacts by Email")
+		w.WantNot(ann, rules.NoRecord)
+		w.Heal()
+		w.After(time.Minute)
+		w.Passes(2)
+		w.WantNot(ann, rules.ExistingRecord)
+	})
+}
+
+// "None stops the other objects and campaigns": a campaign whose code field cannot be asked for waits alone.
+func TestACodeFieldThatCannotBeFilteredOnStopsNoOtherCampaign(t *testing.T) {
+	running(t, []rules.Campaign{fieldCampaign(), contactCampaign()}, func(w *world) {
+		w.org.AddField("Lead", sandbox.FieldDef{Name: "Notes__c", Label: "Notes", Type: "textarea", Length: 32000, NoFilter: true})
+		w.Configure(func(o *poll.Options) { o.Campaigns[0].CodeField = "Notes__c" })
+		w.Refer("Ann", 101)
+		bob, cleo := w.Refer("Bob", 102), w.Refer("Cleo", 102)
+		contact := w.Contact(bob)
+		w.customer(cleo.Email)
+		mustContain(t, "a pass that cannot look codes up", w.TryPass(), "look-up of Leads by Notes__c")
+		w.WantLinks(bob, contact)
+		w.WantNot(cleo, rules.ExistingRecord)
+		w.After(time.Minute)
+		w.org.Update("Contact", contact, sandbox.Fields{"LeadSource": "Partner Referral"})
+		w.TryPass()
+		w.WantOnly(bob)
+	})
+}
+
+// One answer that says INVALID_TYPE, as while a package is installed, does not make Leads gone for a day: they would be neither polled nor looked up,
+// and records would be made twice.
+func TestAnObjectIsNotGoneBecauseOneAnswerSaysSo(t *testing.T) {
+	running(t, one(creating(fieldCampaign(), rules.DoNothing)), func(w *world) {
+		ann := w.Known("Ann")
+		w.Passes(1)
+		w.Fail(" FROM Lead WHERE SystemModstamp", "INVALID_TYPE")
+		mustContain(t, "a pass without Leads", w.TryPass(), "INVALID_TYPE")
+		w.Heal()
+		w.Status(w.leadOf(ann), goodValue)
+		w.org.Create("Lead", with(sandbox.Fields{"LastName": "Bob", "Company": "Acme", "Email": "bob@example.com"}, []sandbox.Fields{Old()}))
+		bob := w.rf.Refer(101, sandbox.NewUser{FirstName: "Bob", Email: "bob@example.com"})
+		w.After(time.Minute)
+		w.Passes(2)
+		w.WantQualified(ann)
+		w.WantNot(bob, rules.ExistingRecord)
+		w.WantRecords("Lead", 2)
+	})
+}
+
+// The fraud guard looks for customers on Leads and Contacts both: while it does not know what a Contact has, nobody joins, and none is created.
+func TestNobodyJoinsBeforeEveryObjectIsDescribed(t *testing.T) {
+	story(t, one(creating(fieldCampaign(), rules.DoNothing)), func(w *world) {
+		w.customer("ann@example.com")
+		w.customer("bob@example.com")
+		ann := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+		w.org.SetFault(always(isDescribeOf("Contact"), sandbox.HTML(http.StatusServiceUnavailable)))
+		mustContain(t, "a first pass without a describe", w.TryPass(), "describe Contact")
+		bob := w.rf.Refer(101, sandbox.NewUser{FirstName: "Bob", Email: "bob@example.com"}) // after the first sweep: somebody to create a Lead for
+		w.After(time.Minute)
+		mustContain(t, "another", w.TryPass(), "describe Contact")
+		w.WantRecords("Lead", 0)
+
+		w.org.SetFault(nil)
+		w.After(time.Hour)
+		w.Passes(2)
+		w.WantNot(ann, rules.ExistingRecord)
+		w.WantNot(bob, rules.ExistingRecord)
+		w.WantRecords("Lead", 0)
+	})
+}
+
+// A hidden field is missing, not empty: that no Contact has the e-mail cannot be known while Contact.Email is hidden.
+func TestNobodyJoinsWhileEmailsAreHidden(t *testing.T) {
+	running(t, one(creating(fieldCampaign(), rules.DoNothing)), func(w *world) {
+		w.customer("ann@example.com")
+		w.org.HideField("Contact", "Email")
+		w.After(25 * time.Hour) // the describe is asked anew
+		w.Passes(1)
+		ann := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+		w.Passes(2)
+		w.WantRecords("Lead", 0)
+		w.WantNot(ann, rules.FieldUnreadable)
+
+		w.org.ShowField("Contact", "Email")
+		w.After(15 * time.Minute)
+		w.Passes(2)
+		w.WantRecords("Lead", 0)
+		w.WantNot(ann, rules.ExistingRecord)
+	})
+}
+
+// "do_nothing holds at every link": a Lead that was converted into a customer's Contact qualifies nobody, also when that Contact cannot be read in the
+// pass that sees the conversion.
+func TestAConversionIsNotJudgedBeforeItsContactIsRead(t *testing.T) {
+	for name, c := range map[string]rules.Campaign{"lead_converts": conversionCampaign(), "lead_converts_to_stage": stageCampaign()} {
+		t.Run(name, func(t *testing.T) {
+			running(t, one(c), func(w *world) {
+				ann := w.Known("Ann")
+				lead := w.Lead(ann)
+				w.Passes(1)
+				w.org.Convert(lead, sandbox.Conversion{ContactID: w.customer("customer@example.com"), Stage: "Closed Won"})
+				w.Fail(" FROM Contact WHERE Id IN", "UNKNOWN_EXCEPTION")
+				mustContain(t, "a pass that cannot read Contacts", w.TryPass(), "Contact by Id")
+				w.WantOnly()
+				w.Heal()
+				w.After(time.Minute)
+				w.Passes(2)
+				w.WantNot(ann, rules.ExistingRecord)
+			})
+		})
+	}
+}
+
+// mergedLeads are the Leads of Ann and Bob made one, by a merge that leaves nobody's code or e-mail, and at the value of the rule. Ann's survives, or,
+// where that is wanted, Bob's.
+func (w *world) mergedLeads(survivor string) (ann, bob sandbox.User) {
+	ann, bob = w.Known("Ann"), w.Known("Bob")
+	into, from := w.Lead(ann), w.Lead(bob)
+	if survivor == "Bob" {
+		into, from = from, into
+	}
+	w.Passes(1)
+	w.org.Merge("Lead", into, from)
+	w.org.Update("Lead", into, sandbox.Fields{codeField: "", "Email": "third@example.com", "Status": goodValue})
+	return ann, bob
+}
+
+// "Two records merged into one, and no code on it decides: neither qualifies by it", also when the survivor cannot be read in the pass that sees the
+// merge.
+func TestAMergeIsNotJudgedBeforeItsSurvivorIsRead(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann, bob := w.mergedLeads("Ann")
+		w.Fail(" FROM Lead WHERE Id IN", "UNKNOWN_EXCEPTION")
+		mustContain(t, "a pass that cannot read Leads", w.TryPass(), "Lead by Id")
+		w.WantOnly()
+		w.Heal()
+		w.After(time.Minute)
+		w.Passes(2)
+		w.WantNot(ann, rules.Ambiguous)
+		w.WantNot(bob, rules.Ambiguous)
+	})
+}
+
+// A reconciliation reads both Leads of a merge together. That the one is gone has the other read anew, whichever of them came first: were it done with
+// because it was in the same answer, its link would be lost.
+func TestBothLeadsOfAMergeInOneAnswer(t *testing.T) {
+	for _, survivor := range []string{"Ann", "Bob"} {
+		t.Run(survivor+"'s survives", func(t *testing.T) {
+			running(t, one(fieldCampaign()), func(w *world) {
+				ann, bob := w.mergedLeads(survivor)
+				w.Fail(" FROM Lead WHERE SystemModstamp", "UNKNOWN_EXCEPTION")
+				w.After(25 * time.Hour)
+				mustContain(t, "a pass that only reads by Id", w.TryPass(), "poll Lead")
+				w.Heal()
+				w.After(time.Minute)
+				w.Passes(2)
+				w.WantNot(ann, rules.Ambiguous)
+				w.WantNot(bob, rules.Ambiguous)
+			})
+		})
+	}
+}
+
+// "None stops the other objects and campaigns": one object that the user may not read is no refused session.
+func TestOneObjectThatMayNotBeReadStopsNoOther(t *testing.T) {
+	running(t, allMethods(), func(w *world) {
+		ann := w.Known("Ann", 101)
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.Status(lead, goodValue)
+		w.Fail(" FROM OpportunityHistory ", "INSUFFICIENT_ACCESS")
+		mustContain(t, "a pass without stages", w.TryPass(), "INSUFFICIENT_ACCESS")
+		w.WantQualified(ann)
+	})
+}
+
+// A referrer who left Referral Factory has no values any more; the referral joins all the same.
+func TestARecordIsCreatedThoughTheReferrerIsGone(t *testing.T) {
+	c := creating(fieldCampaign(), rules.DoNothing)
+	c.Fields = append(c.Fields, rules.Mapping{To: "Description", Dynamic: "referrer.first_name"})
+	running(t, one(c), func(w *world) {
+		ann := w.Refer("Ann")
+		w.rf.Remove(ann.ReferrerID)
+		w.Passes(1)
+		if got := w.org.Get("Lead", w.leadOf(ann))["Description"]; got != nil && got != "" {
+			t.Errorf("Description: got %q, want it empty", got)
+		}
+	})
+}
+
+// A create that hung until the client gave it up may commit later still: the two minutes in which it is not sent again begin then, not when it was sent.
+func TestACreateThatCommitsAfterItWasGivenUpIsNotSentAgain(t *testing.T) {
+	running(t, one(creating(fieldCampaign(), rules.DoNothing)), func(w *world) {
+		ann := w.Refer("Ann")
+		w.org.SetFault(once(isCreate, &sandbox.Fault{Status: http.StatusServiceUnavailable, Body: "[]", Delay: 3 * time.Minute}))
+		mustContain(t, "a create that hangs", w.TryPass(), "no answer within")
+		tx := w.org.Begin()
+		tx.Create("Lead", sandbox.Fields{"LastName": "Ann", "Company": "Referred", "Email": ann.Email, codeField: ann.Code})
+		w.After(5 * time.Second)
+		mustContain(t, "a pass before it committed", w.TryPass(), poll.ErrOpen.Error())
+		tx.Commit()
+		w.After(time.Minute)
+		w.Passes(2)
+		w.WantRecords("Lead", 1)
+	})
+}
+
+// One answer with a Date a year ahead, as from a proxy with a wrong clock: the watermark would be there for a year, and nothing seen until then.
+func TestOneAnswerFromTheFutureLosesNothing(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.ahead = 365 * 24 * time.Hour
+		w.TryPass()
+		w.ahead = 0
+		w.After(time.Minute)
+		w.Status(lead, goodValue)
+		w.After(time.Minute)
+		w.Passes(2)
+		w.WantQualified(ann)
+		for _, query := range []string{"Lead", "LeadHistory", "reconcile"} {
+			if got := w.Watermark(query); got.At.After(serviceTime()) {
+				t.Errorf("watermark of %s: got %v, want one not after %v", query, got.At, serviceTime())
+			}
+		}
+	})
+}
+
+// "Only a move to the stage after the conversion counts" for an Opportunity that existed before: two looks prove one only when the earlier of them came
+// after the conversion, too. The history, which knows better, is not to be had in this pass.
+func TestAStageReachedBeforeTheConversionIsNotProvedByALaterLook(t *testing.T) {
+	running(t, one(stageCampaign()), func(w *world) {
+		deal := w.Opportunity(Old())
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.org.Update("Opportunity", deal, sandbox.Fields{codeField: ann.Code})
+		w.Passes(2)
+		w.Stage(deal, "Closed Won")
+		w.After(10 * time.Second)
+		w.org.Convert(lead, sandbox.Conversion{OpportunityID: deal})
+		w.After(10 * time.Second)
+		w.org.Update("Opportunity", deal, sandbox.Fields{"Amount": 5}) // its stamp is later than the conversion
+		w.After(10 * time.Second)
+		w.Fail(" FROM OpportunityHistory ", "UNKNOWN_EXCEPTION")
+		mustContain(t, "a pass without stages", w.TryPass(), "OpportunityHistory")
+		w.WantOnly()
+		w.Heal()
+		w.After(time.Minute)
+		w.Passes(2)
+		w.WantNot(ann, rules.ValuePredates)
+	})
+}
+
+// "When a hidden field comes back the linked records are re-read": where that fails in the pass that sees it come back, it is done later.
+func TestAFieldThatComesBackInAPassThatCannotReadByID(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		w.org.Track("Lead", "Status", false)
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.org.HideField("Lead", "Status")
+		w.Passes(1)
+		w.Status(lead, goodValue)
+		w.Passes(1)
+		w.After(2 * time.Hour) // no poll reaches back to the change
+		w.Passes(1)
+		w.org.ShowField("Lead", "Status")
+		w.Fail(" FROM Lead WHERE Id IN", "UNKNOWN_EXCEPTION")
+		w.After(20 * time.Minute)
+		mustContain(t, "the pass in which it comes back", w.TryPass(), "Lead by Id")
+		w.Heal()
+		w.After(time.Minute)
+		w.Passes(2)
+		w.WantQualified(ann)
+	})
+}
+
+// A record whose history Salesforce cannot give in time is looked at without it: it would never be looked at otherwise.
+func TestARecordWhoseHistoryAlwaysTakesTooLongIsLookedAt(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		w.Fail(" FROM LeadHistory WHERE LeadId IN", "QUERY_TIMEOUT")
+		lead := w.Lead(ann)
+		mustContain(t, "a pass that links the Lead", w.TryPass(), "QUERY_TIMEOUT")
+		w.WantNot(ann, rules.ValueNotReached)
+		w.After(time.Minute)
+		w.Status(lead, goodValue)
+		w.TryPass()
+		w.WantQualified(ann)
+	})
+}
