@@ -131,11 +131,19 @@ func resolveChoice(values []Choice, text string) (value, label string, near []st
 			return values[i].Value, values[i].Label, nil, true
 		}
 	}
+	var names []string
+	valueOf := map[string]string{}
 	for _, c := range values {
-		if looksLike(c.Value, text) || looksLike(c.Label, text) {
-			near = append(near, c.Value)
+		for _, name := range []string{c.Value, c.Label} {
+			if _, known := valueOf[name]; !known && name != "" {
+				names, valueOf[name] = append(names, name), c.Value
+			}
 		}
 	}
+	for _, name := range Near(names, text) {
+		near = append(near, valueOf[name])
+	}
+	near = slices.Compact(near)
 	return "", "", near, false
 }
 
@@ -161,15 +169,26 @@ func looksLike(a, b string) bool {
 	return Slips(a, b) <= 2
 }
 
-// Near names those of names that look like text, for "did you mean".
+// beginsLike tells whether as much of a name as text is long differs from it by little: "Workng" for "Working - Contacted".
+func beginsLike(name, text string) bool {
+	beginning := len(text) + 1
+	return len(text) >= 4 && len(name) > beginning && looksLike(name[:beginning], text)
+}
+
+// Near names those of names that look like text, or where none does begin like it, for "did you mean".
 func Near(names []string, text string) []string {
-	var near []string
-	for _, name := range names {
-		if looksLike(name, text) {
-			near = append(near, name)
+	for _, near := range []func(a, b string) bool{looksLike, beginsLike} {
+		var found []string
+		for _, name := range names {
+			if near(name, text) {
+				found = append(found, name)
+			}
+		}
+		if len(found) > 0 {
+			return found
 		}
 	}
-	return near
+	return nil
 }
 
 // Slips is the number of letters to insert, delete or replace to make b of a.

@@ -35,7 +35,7 @@ func readDocument(path string) *document {
 	text, mode, err := readConfigFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		d.problem("", "no such file; name another with --config, or write one with qualifyd init")
+		d.problem("", "no such file; name another with --config, or copy config.example.yaml to start from")
 	case err != nil:
 		d.problem("", "%v", withoutPath(err))
 	default:
@@ -73,7 +73,7 @@ func (d *document) parse(text []byte) {
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	err := decoder.Decode(&root)
 	if err == io.EOF {
-		d.problem("", "the file is empty; qualifyd init writes one to start from")
+		d.problem("", "the file is empty; copy config.example.yaml to start from")
 		return
 	}
 	if err == nil {

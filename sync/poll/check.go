@@ -12,7 +12,7 @@ import (
 func CheckRules(ctx context.Context, o Options) ([]rules.Rule, error) {
 	t := &pass{Poller: New(o), described: map[rules.Object]described{}, rules: map[int64]rules.Rule{}}
 	if _, err := t.Salesforce.Identity(ctx); err != nil {
-		return nil, fmt.Errorf("log in to Salesforce: %w", err)
+		return nil, err
 	}
 	for _, object := range t.objects() {
 		d, _, err := t.Salesforce.Describe(ctx, string(object))

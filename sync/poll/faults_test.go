@@ -237,6 +237,7 @@ func TestOneAnswerFromTheFutureLosesNothing(t *testing.T) {
 		ann := w.Known("Ann")
 		lead := w.Lead(ann)
 		w.Passes(1)
+		w.Status(lead, "Working - Contacted") // the look at it is dated wrong, too
 		w.ahead = 365 * 24 * time.Hour
 		w.TryPass()
 		w.ahead = 0
@@ -250,6 +251,23 @@ func TestOneAnswerFromTheFutureLosesNothing(t *testing.T) {
 				t.Errorf("watermark of %s: got %v, want one not after %v", query, got.At, serviceTime())
 			}
 		}
+	})
+}
+
+// A campaign's first pass decides from when its rule counts: told a time a year ahead, it would count nothing for a year.
+func TestAFirstPassInTheFutureDoesNotPutTheRuleOff(t *testing.T) {
+	story(t, one(fieldCampaign()), func(w *world) {
+		w.ahead = 365 * 24 * time.Hour
+		w.TryPass()
+		w.ahead = 0
+		w.After(time.Minute)
+		w.Passes(1)
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.Status(lead, goodValue)
+		w.Passes(1)
+		w.WantQualified(ann)
 	})
 }
 
@@ -278,7 +296,8 @@ func TestAStageReachedBeforeTheConversionIsNotProvedByALaterLook(t *testing.T) {
 	})
 }
 
-// "When a hidden field comes back the linked records are re-read": where that fails in the pass that sees it come back, it is done later.
+// "When a hidden field comes back the linked records are re-read": where that fails in the pass that sees it come back, the search for their codes and
+// e-mails shows them.
 func TestAFieldThatComesBackInAPassThatCannotReadByID(t *testing.T) {
 	running(t, one(fieldCampaign()), func(w *world) {
 		w.org.Track("Lead", "Status", false)

@@ -105,7 +105,7 @@ func (t *pass) heard(a salesforce.Answer) {
 func (t *pass) open(ctx context.Context) error {
 	who, err := t.Salesforce.Identity(ctx)
 	if err != nil {
-		return fmt.Errorf("log in to Salesforce: %w", err)
+		return err
 	}
 	if err := t.view(func(tx *store.Tx) (err error) { t.owner, err = tx.Owner(); return err }); err != nil {
 		return err

@@ -60,7 +60,7 @@ func (c *Client) renew(ctx context.Context, ended *session) (*session, error) {
 		return nil, err
 	}
 	c.current.Store(s)
-	c.log.Info().Str("flow", string(c.creds.Flow)).Str("instance", s.instance).Msg("logged in to Salesforce")
+	c.log.Debug().Str("flow", string(c.creds.Flow)).Str("instance", s.instance).Msg("logged in to Salesforce")
 	return s, nil
 }
 
