@@ -281,6 +281,39 @@ func TestAPreviewTellsAndSendsNothing(t *testing.T) {
 	})
 }
 
+// With another account's key the users would be somebody else's.
+func TestNothingIsSentUntilTheAccountIsKnown(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		id := w.owe()
+		known, trouble := false, error(nil)
+		w.deliverer.Ready = func() (bool, error) { return known, trouble }
+		same(t, "run", w.run(), error(nil))
+		trouble = deliver.ErrStore
+		same(t, "run when it cannot be told", kind(w.run()), "store")
+		same(t, "requests", w.requests, []string(nil))
+		same(t, "debt", w.debt().Referral, id)
+
+		known, trouble = true, nil
+		w.settled()
+		w.deliveredOnce("once it is known", id)
+	})
+}
+
+// What was owed when send_from_sandbox was taken away, or before the org became a sandbox, stays owed.
+func TestNothingIsSentFromASandbox(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		id := w.owe()
+		w.update(func(tx *store.Tx) error { return tx.SetOwner(store.Owner{Sandbox: true}) })
+		same(t, "run", w.run(), error(nil))
+		same(t, "requests", w.requests, []string(nil))
+		same(t, "debt", w.debt().Referral, id)
+
+		w.deliverer.SendFromSandbox = true
+		w.settled()
+		w.deliveredOnce("once it may be sent", id)
+	})
+}
+
 func TestAStoreThatFailsSendsNothing(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		id, other := w.owe(), w.owe()
