@@ -16,6 +16,7 @@ import (
 type pass struct {
 	*Poller
 	owner     store.Owner
+	orgID     string // by the login; "" where it did not tell
 	described map[rules.Object]described
 	rules     map[int64]rules.Rule // by campaign id
 	deltas    []*delta
@@ -113,10 +114,11 @@ func (t *pass) open(ctx context.Context) error {
 	if err := t.budget(); err != nil {
 		return err
 	}
-	if who.OrgID == "" || t.owner.OrgID == "" {
+	t.orgID = who.OrgID
+	if t.orgID == "" || t.owner.OrgID == "" {
 		return t.readOrganization(ctx)
 	}
-	return t.checkOrg(who.OrgID)
+	return t.checkOrg(t.orgID)
 }
 
 func (t *pass) checkOrg(id string) error {
@@ -134,7 +136,11 @@ func (t *pass) readOrganization(ctx context.Context) error {
 		return fmt.Errorf("read the organization: %w", err)
 	}
 	t.heard(answer)
-	if err := t.checkOrg(org.ID); err != nil {
+	id := t.orgID
+	if id == "" {
+		id = org.ID
+	}
+	if err := t.checkOrg(id); err != nil {
 		return err
 	}
 	return t.update(func(tx *store.Tx) error {
@@ -142,7 +148,7 @@ func (t *pass) readOrganization(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		owner.OrgID, owner.Sandbox = org.ID, org.Sandbox
+		owner.OrgID, owner.Sandbox = id, org.Sandbox
 		t.owner = owner
 		return tx.SetOwner(owner)
 	})

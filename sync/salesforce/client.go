@@ -107,13 +107,12 @@ func noRedirect(*http.Request, []*http.Request) error {
 type Organization struct {
 	ID      string // 18 characters
 	Sandbox bool
-	Name    string
 }
 
 // Organization reads the org's own row. Whether an org is a sandbox cannot be
 // told from its URL.
 func (c *Client) Organization(ctx context.Context) (Organization, Answer, error) {
-	page, a, err := c.QueryAll(ctx, Select("Id", "IsSandbox", "Name").From("Organization"))
+	page, a, err := c.QueryAll(ctx, Select("Id", "IsSandbox").From("Organization"))
 	if err != nil {
 		return Organization{}, a, err
 	}
@@ -126,5 +125,5 @@ func (c *Client) Organization(ctx context.Context) (Organization, Answer, error)
 	if !ok || sandbox != "true" && sandbox != "false" {
 		return Organization{}, a, malformed("read the organization", fmt.Errorf("Id %q, IsSandbox %q", row["Id"], sandbox))
 	}
-	return Organization{ID: id, Sandbox: sandbox == "true", Name: row["Name"]}, a, nil
+	return Organization{ID: id, Sandbox: sandbox == "true"}, a, nil
 }
