@@ -36,11 +36,10 @@ func (r Record) Converted() bool { return r.Fields[IsConverted] == "true" }
 
 // Value is what is known of one field of a linked record.
 type Value struct {
-	Text    string
-	At      time.Time // when it was last seen to be so
-	First   string    // what the first observation showed
-	FirstAt time.Time
-	Ours    bool // the first value is one that we wrote: a baseline, no observation of somebody's change
+	Text  string
+	At    time.Time // when it was last seen to be so
+	First string    // what the first observation showed
+	Ours  bool      // the first value is one that we wrote: a baseline, no observation of somebody's change
 }
 
 // Change is a field's value that was one thing in an observation and another in the next.
@@ -140,7 +139,7 @@ func (s *Snapshot) observeField(field, text string, schema Schema, unmoved bool)
 	v, seen := s.Values[field]
 	switch {
 	case !seen:
-		v = Value{First: text, FirstAt: s.SeenAt}
+		v = Value{First: text}
 	case !Equal(schema.Types[field], v.Text, text):
 		c := Change{Field: field, From: v.Text, To: text, At: s.Modstamp, Before: v.At, SeenAt: s.SeenAt, Unmoved: unmoved}
 		if schema.Formulas[field] {
@@ -172,7 +171,7 @@ func (s *Snapshot) Write(values map[string]string, from, to time.Time) {
 	for field, text := range values {
 		v, seen := s.Values[field]
 		if !seen {
-			v = Value{First: text, FirstAt: from, Ours: true}
+			v = Value{First: text, Ours: true}
 		}
 		v.Text, v.At = text, from
 		if !to.IsZero() {

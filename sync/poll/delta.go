@@ -2,6 +2,7 @@ package poll
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"qualifyd/rules"
@@ -113,9 +114,8 @@ func (t *pass) plan(context.Context) error {
 			if mark.At.After(now.Add(clockSlack)) && !now.IsZero() {
 				t.Log.Error().Str("query", name).Time("watermark", mark.At).Time("now", now).
 					Msg("an earlier answer told a time far ahead of the true one; everything since is looked at again")
-				t.clockWasWrong = true
 				mark = store.Watermark{At: now}
-				if err := tx.ResetWatermark(name, mark); err != nil {
+				if err := errors.Join(tx.ResetWatermark(name, mark), reconcileSoon(tx)); err != nil {
 					return err
 				}
 			}

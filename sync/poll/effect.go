@@ -33,7 +33,10 @@ func (t *pass) takeEffectOf(c rules.Campaign) error {
 		before := known
 		if known.Fingerprint != "" && known.Fingerprint != c.Fingerprint() {
 			t.Log.Info().Int64("campaign", c.ID).Msg("the campaign's rule changed; it counts for changes from now on")
-			t.relook = true // its object or code field may be another
+			// Its object or code field may be another: everybody is looked for anew.
+			if err := reconcileSoon(tx); err != nil {
+				return err
+			}
 		}
 		if known.EffectiveFrom.IsZero() && known.Effective.After(t.first.Add(clockSlack)) {
 			known.Effective, known.FirstWhole = t.first, t.first // set in a pass that was told a wrong time

@@ -41,7 +41,7 @@ func (t *pass) joinNew(ctx context.Context) error {
 // referrals wait.
 func (t *pass) toJoin() ([]rules.Referral, error) {
 	var waiting []rules.Referral
-	return waiting, t.update(func(tx *store.Tx) error {
+	err := t.update(func(tx *store.Tx) error {
 		for _, id := range tx.ToJoin() {
 			r, found, err := tx.Referral(id)
 			if err != nil {
@@ -65,6 +65,7 @@ func (t *pass) toJoin() ([]rules.Referral, error) {
 		}
 		return nil
 	})
+	return waiting, err
 }
 
 // arrival is what is left to do, outside the transaction, for a referral that joins.

@@ -146,8 +146,15 @@ func TestACampaignThatLeavesTheConfigAndComesBack(t *testing.T) {
 	})
 }
 
-// A code field that the config names later has its codes looked up at once: no poll shows the records that carried them all along.
+// A code field that the config names later has its codes looked up at once: no poll shows the records that carried them all along. Where that
+// look-up fails, the next pass makes it: the config has not changed again by then.
 func TestACodeFieldThatIsNamedLaterLinksWhatIsThere(t *testing.T) {
+	for name, fails := range map[string]bool{"at once": false, "after a pass in which the look-up failed": true} {
+		t.Run(name, func(t *testing.T) { namedLater(t, fails) })
+	}
+}
+
+func namedLater(t *testing.T, fails bool) {
 	byEmail := fieldCampaign()
 	byEmail.CodeField = ""
 	running(t, one(byEmail), func(w *world) {
@@ -159,6 +166,12 @@ func TestACodeFieldThatIsNamedLaterLinksWhatIsThere(t *testing.T) {
 		w.After(2 * time.Hour)
 		w.Passes(1)
 		w.Configure(func(o *poll.Options) { o.Campaigns = one(fieldCampaign()) })
+		if fails {
+			w.Fail(" FROM Lead WHERE "+codeField+" IN", "UNKNOWN_EXCEPTION")
+			w.TryPass()
+			w.Heal()
+			w.After(time.Minute)
+		}
 		w.Passes(2)
 		w.WantLinks(ann, lead)
 		w.Status(lead, goodValue)

@@ -25,10 +25,8 @@ type pass struct {
 	first, now time.Time // Dates of the pass's first answer and of its newest
 
 	// What is to be done in this pass besides what is marked in the store.
-	reading       map[string]demand // records to be read by Id
-	reconciling   bool              // the regular look at every pending referral is due
-	relook        bool              // the codes and e-mails of all pending referrals are to be searched
-	clockWasWrong bool              // an earlier answer told a time far ahead of the true one
+	reading     map[string]demand // records to be read by Id
+	reconciling bool              // the regular look at every pending referral is due
 
 	// What was not to be had.
 	failed   map[string]bool // queries that were not read to their end, by name

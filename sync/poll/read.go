@@ -243,24 +243,22 @@ func (t *pass) demandFormulas() error {
 	return t.demand(func(r rules.Referral, l rules.Link, _ rules.Snapshot) bool { return formula[r.CampaignID] == l.Object }, false)
 }
 
-// demandLinked marks all linked records of an object to be read anew. The marks are in the store, for the describe that tells of the need will
-// not tell again.
-func (t *pass) demandLinked(object rules.Object) error {
-	return t.update(func(tx *store.Tx) error {
-		var ids []string
-		err := tx.Referrals(func(r rules.Referral) error {
-			for _, l := range r.Links {
-				if l.Object == object && r.Standing == rules.Pending {
-					ids = append(ids, l.RecordID)
-				}
+// markLinkedRecords marks all linked records of an object to be read anew. The marks are in the store, for the describe that tells of the need
+// will not tell again.
+func markLinkedRecords(tx *store.Tx, object rules.Object) error {
+	var ids []string
+	err := tx.Referrals(func(r rules.Referral) error {
+		for _, l := range r.Links {
+			if l.Object == object && r.Standing == rules.Pending {
+				ids = append(ids, l.RecordID)
 			}
-			return nil
-		})
-		for _, id := range ids {
-			err = errors.Join(err, tx.Read(id, object, nil))
 		}
-		return err
+		return nil
 	})
+	for _, id := range ids {
+		err = errors.Join(err, tx.Read(id, object, nil))
+	}
+	return err
 }
 
 // demand has those linked records of pending referrals read that which picks.

@@ -2,6 +2,7 @@ package poll
 
 import (
 	"context"
+	"time"
 
 	"qualifyd/rules"
 	"qualifyd/store"
@@ -29,7 +30,7 @@ func (t *pass) reconcile(ctx context.Context) error {
 			left[objectOf(d.name)] = true
 		}
 	}
-	if !t.reconciling && !t.relook && len(left) == 0 {
+	if !t.reconciling && len(left) == 0 {
 		return nil
 	}
 	err := t.demand(func(_ rules.Referral, l rules.Link, _ rules.Snapshot) bool { return t.reconciling || left[l.Object] }, false)
@@ -50,9 +51,21 @@ func (t *pass) reconcileDue() error {
 			return tx.SetWatermark(reconcileMark, store.Watermark{At: t.now})
 		}
 		due := t.Reconcile(last.At)
-		t.reconciling = !due.IsZero() && !due.After(t.now) || t.clockWasWrong || last.At.After(t.now.Add(clockSlack))
+		t.reconciling = !due.IsZero() && !due.After(t.now) || last.At.After(t.now.Add(clockSlack))
 		return nil
 	})
+}
+
+// longAgo is a last reconciliation after which any schedule is due.
+var longAgo = time.Date(1970, 1, 2, 0, 0, 0, 0, time.UTC)
+
+// reconcileSoon has this pass reconcile, or the first later one that succeeds. Before the very first pass there is nothing to reconcile.
+func reconcileSoon(tx *store.Tx) error {
+	last, err := tx.Watermark(reconcileMark)
+	if err != nil || last.At.IsZero() {
+		return err
+	}
+	return tx.ResetWatermark(reconcileMark, store.Watermark{At: longAgo})
 }
 
 // searchPending looks for the codes and e-mails of all pending referrals. Those whose record Salesforce refused to take are tried again.

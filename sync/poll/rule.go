@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -90,13 +91,15 @@ func (t *pass) describe(ctx context.Context, object rules.Object) error {
 	before, known := t.described[object]
 	now := described{Describe: d, At: t.now, Asks: t.asks(), Gone: gone}
 	t.described[object] = now
-	if known && len(missing(before, t.wanted(object))) > len(missing(now, t.wanted(object))) {
-		t.relook = true
-		if err := t.demandLinked(object); err != nil {
-			return err
+	cameBack := known && len(missing(before, t.wanted(object))) > len(missing(now, t.wanted(object)))
+	return t.update(func(tx *store.Tx) error {
+		if cameBack {
+			if err := errors.Join(markLinkedRecords(tx, object), reconcileSoon(tx)); err != nil {
+				return err
+			}
 		}
-	}
-	return t.update(func(tx *store.Tx) error { return tx.PutDescribe(string(object), now) })
+		return tx.PutDescribe(string(object), now)
+	})
 }
 
 // missing are the names that a describe does not have.
@@ -171,7 +174,7 @@ func (t *pass) notePark(tx *store.Tx, known store.Campaign, rule rules.Rule) err
 		return nil
 	}
 	if rule.Parked != "" {
-		t.Log.Error().Int64("campaign", rule.ID).Str("reason", string(rule.Parked)).Msg("campaign is parked: " + rule.ParkedWhy)
+		t.Log.Error().Int64("campaign", rule.ID).Str("reason", string(rule.Parked)).Str("why", rule.ParkedWhy).Msg("campaign is parked")
 	} else {
 		t.Log.Info().Int64("campaign", rule.ID).Msg("campaign is not parked any more")
 	}

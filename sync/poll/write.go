@@ -106,7 +106,7 @@ const giveUpAfter = time.Hour
 // begin writes an intent down. Of a request that is repeated, Since stays that of the first.
 func (t *pass) begin(id int64, i store.Intent) (store.Intent, error) {
 	i.At, i.Since = t.now, t.now
-	return i, t.update(func(tx *store.Tx) error {
+	err := t.update(func(tx *store.Tx) error {
 		earlier, begun, err := tx.Intent(id)
 		if err != nil {
 			return err
@@ -116,6 +116,7 @@ func (t *pass) begin(id int64, i store.Intent) (store.Intent, error) {
 		}
 		return tx.PutIntent(id, i)
 	})
+	return i, err
 }
 
 // leaveOpen reports a write whose outcome is not known. It was sent at some time up to now, and takes effect within settleAfter or never.
