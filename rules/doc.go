@@ -10,6 +10,7 @@
 //     when a referral is new;
 //   - [Judge] looks at a referral, its links and their snapshots, and returns a [Verdict]: qualified, held or not, with a
 //     reason code, a sentence and the evidence.
+//   - [Observed] tells everything that was seen of the records on the way there, with what counts and why the rest does not.
 //
 // Judging is a function of what is known, not of the order in which it became known: judging again, after a crash or by an
 // operator's wish, gives the same verdict. All times are the services' own (Date headers and record stamps).

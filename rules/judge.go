@@ -17,17 +17,8 @@ func (l Linked) known() bool { return !l.SeenAt.IsZero() || l.Absent }
 // Judge says whether a pending referral qualifies under its campaign's rule, and why. It does not know of the brake, nor of sandbox
 // orgs: those hold back what Judge finds qualified.
 func Judge(rule Rule, r Referral, records []Linked) Verdict {
-	switch {
-	case rule.Method == None:
-		return not(NoRule, "the campaign's method is none: its referrals are not qualified automatically")
-	case rule.Parked == ValueUnknown:
-		return not(ValueUnknown, rule.ParkedWhy)
-	case len(r.Blockers) > 0:
-		b := r.Blockers[0]
-		return not(ExistingRecord, fmt.Sprintf("%s %s existed before the referral (created %s, joined %s), and duplicates is do_nothing",
-			b.Object, b.ID, stamp(b.Created), stamp(r.Joined)))
-	case rule.Effective.IsZero():
-		return not(NotEffectiveYet, "Salesforce has not been read to the end since the campaign became known")
+	if v, decided := beforeRecords(rule, r); decided {
+		return v
 	}
 	v := withoutRecord(r)
 	for _, l := range records {
@@ -39,6 +30,23 @@ func Judge(rule Rule, r Referral, records []Linked) Verdict {
 	return v
 }
 
+// beforeRecords is the verdict where the records do not matter.
+func beforeRecords(rule Rule, r Referral) (v Verdict, decided bool) {
+	switch {
+	case rule.Method == None:
+		return not(NoRule, "the campaign's method is none: its referrals are not qualified automatically"), true
+	case rule.Parked == ValueUnknown:
+		return not(ValueUnknown, rule.ParkedWhy), true
+	case len(r.Blockers) > 0:
+		b := r.Blockers[0]
+		return not(ExistingRecord, fmt.Sprintf("%s %s existed before the referral (%s), and duplicates is do_nothing",
+			b.Object, b.ID, r.BeforeInWords(b.Created))), true
+	case rule.Effective.IsZero():
+		return not(NotEffectiveYet, "Salesforce has not been read to the end since the campaign became known"), true
+	}
+	return Verdict{}, false
+}
+
 func withoutRecord(r Referral) Verdict {
 	if r.Refused != "" {
 		return not(JoinRefused, "Salesforce refused the record for the referral: "+r.Refused)
@@ -46,23 +54,20 @@ func withoutRecord(r Referral) Verdict {
 	return not(NoRecord, "no Salesforce record carries the referral's code or e-mail")
 }
 
-// judgeRecord judges by one record of the rule's object; records of other objects only support it.
-func judgeRecord(rule Rule, r Referral, l Linked, all []Linked) Verdict {
-	object := Lead
+// judges is the object whose records a referral is judged by; records of others only support them.
+func (rule Rule) judges() Object {
 	if rule.Method == ContactFieldChanges {
-		object = Contact
+		return Contact
 	}
-	switch {
-	case l.Object != object:
+	return Lead
+}
+
+func judgeRecord(rule Rule, r Referral, l Linked, all []Linked) Verdict {
+	if l.Object != rule.judges() {
 		return withoutRecord(r)
-	case l.Ambiguous:
-		return not(Ambiguous, fmt.Sprintf("%s %s is claimed by another referral of the campaign too; pin it to one of them", l.Object, l.RecordID))
-	case !l.known():
-		return not(ValueNotReached, fmt.Sprintf("%s %s has not been read yet", l.Object, l.RecordID))
-	case l.Deleted:
-		return not(RecordDeleted, fmt.Sprintf("%s %s is deleted in Salesforce", l.Object, l.RecordID))
-	case l.Absent:
-		return not(RecordDeleted, fmt.Sprintf("Salesforce shows no %s %s: it is deleted for good, or not shared with our user", l.Object, l.RecordID))
+	}
+	if v, unfit := l.unfit(); unfit {
+		return v
 	}
 	switch rule.Method {
 	case LeadConverts:
@@ -73,10 +78,25 @@ func judgeRecord(rule Rule, r Referral, l Linked, all []Linked) Verdict {
 	return judgeField(rule, r, l)
 }
 
+// unfit tells why nobody can be judged by a record, whatever it shows.
+func (l Linked) unfit() (v Verdict, unfit bool) {
+	switch {
+	case l.Ambiguous:
+		return not(Ambiguous, fmt.Sprintf("%s %s is claimed by another referral of the campaign too; pin it to one of them", l.Object, l.RecordID)), true
+	case !l.known():
+		return not(ValueNotReached, fmt.Sprintf("%s %s has not been read yet", l.Object, l.RecordID)), true
+	case l.Deleted:
+		return not(RecordDeleted, fmt.Sprintf("%s %s is deleted in Salesforce", l.Object, l.RecordID)), true
+	case l.Absent:
+		return not(RecordDeleted, fmt.Sprintf("Salesforce shows no %s %s: it is deleted for good, or not shared with our user", l.Object, l.RecordID)), true
+	}
+	return Verdict{}, false
+}
+
 // judgeField: the record's field makes a counting transition to the value.
 func judgeField(rule Rule, r Referral, l Linked) Verdict {
 	from := r.CountsFrom(rule)
-	got := l.read(rule.Target, from, time.Time{}, l.Since)
+	got := l.read(rule.Target, span{from: from, since: l.Since})
 	return got.verdict(l, rule.Target, from, ValueNotReached)
 }
 
@@ -98,7 +118,7 @@ func (got reading) verdict(l Linked, t Target, from time.Time, unreached Reason)
 // judgeConversion: the Lead is converted with an Opportunity, at any stage.
 func judgeConversion(rule Rule, r Referral, lead Linked, all []Linked) Verdict {
 	from := r.CountsFrom(rule)
-	if lead.Values[IsConverted].Text != "true" {
+	if !lead.converted() {
 		return not(NotConverted, fmt.Sprintf("Lead %s is not converted", lead.RecordID))
 	}
 	if lead.OpportunityID == "" {
@@ -108,8 +128,8 @@ func judgeConversion(rule Rule, r Referral, lead Linked, all []Linked) Verdict {
 	if v, ok := unusable(lead, opportunity, contact); ok {
 		return v
 	}
-	c := lead.conversion(readable(contact), readable(opportunity), from, lead.Since)
-	if !c.counts {
+	c := lead.conversion(readable(contact), readable(opportunity), span{from: from, since: lead.Since})
+	if !c.Counts {
 		return not(ValuePredates, fmt.Sprintf("Lead %s is converted, but nothing proves that it was at or after %s, from when changes count",
 			lead.RecordID, stamp(from)))
 	}
@@ -121,18 +141,25 @@ func judgeConversion(rule Rule, r Referral, lead Linked, all []Linked) Verdict {
 func judgeTakenOpportunity(lead Linked, all []Linked, from time.Time) Verdict {
 	var verdicts []Verdict
 	for _, o := range taken(lead, all) {
-		switch {
-		case !o.known() || o.Absent:
-		case o.Created.Before(from):
+		if !o.known() || o.Absent {
+			continue
+		}
+		if m := o.creation(from); m.Counts {
+			verdicts = append(verdicts, qualified(fmt.Sprintf("Lead %s is converted, and Opportunity %s, which carries the referral's code, was created at %s",
+				lead.RecordID, o.RecordID, stamp(o.Created)), m.Transition))
+		} else {
 			verdicts = append(verdicts, not(ValuePredates, fmt.Sprintf("Opportunity %s carries the referral's code, but was created at %s, before changes count (%s)",
 				o.RecordID, stamp(o.Created), stamp(from))))
-		default:
-			m := o.transition(IsConverted, "", "true", o.Created, ByCreation, "")
-			verdicts = append(verdicts, qualified(fmt.Sprintf("Lead %s is converted, and Opportunity %s, which carries the referral's code, was created at %s",
-				lead.RecordID, o.RecordID, stamp(o.Created)), m))
 		}
 	}
 	return best(verdicts, withoutOpportunity(lead))
+}
+
+// creation is what an Opportunity's coming into being tells of the Lead that took it.
+func (l Linked) creation(from time.Time) Observation {
+	o := Observation{Transition: l.transition(IsConverted, "", "true", l.Created, ByCreation, ""), Reaches: true}
+	o.weigh(span{from: from}.misses(l.Created))
+	return o
 }
 
 func withoutOpportunity(lead Linked) Verdict {
@@ -143,7 +170,7 @@ func withoutOpportunity(lead Linked) Verdict {
 // Opportunity that was there before the referral, only a move after the conversion counts.
 func judgeStage(rule Rule, r Referral, lead Linked, all []Linked) Verdict {
 	from := r.CountsFrom(rule)
-	if lead.Values[IsConverted].Text != "true" {
+	if !lead.converted() {
 		return not(NotConverted, fmt.Sprintf("Lead %s is not converted", lead.RecordID))
 	}
 	if v, ok := unusable(lead, find(all, lead.OpportunityID), nil); ok && lead.OpportunityID != "" {
@@ -155,14 +182,19 @@ func judgeStage(rule Rule, r Referral, lead Linked, all []Linked) Verdict {
 			verdicts = append(verdicts, not(StageNotReached, fmt.Sprintf("Opportunity %s cannot be read", o.RecordID)))
 			continue
 		}
-		var after time.Time
-		if r.ExistedBefore(o.Created) {
-			after = lead.convertedBy()
-		}
-		got := o.read(rule.Target, from, after, o.Since)
+		got := o.read(rule.Target, o.stageSpan(r, lead, from))
 		verdicts = append(verdicts, got.verdict(o, rule.Target, from, StageNotReached))
 	}
 	return best(verdicts, withoutOpportunity(lead))
+}
+
+// stageSpan is when an Opportunity's moves count for a converted Lead.
+func (l Linked) stageSpan(r Referral, lead Linked, from time.Time) span {
+	during := span{from: from, since: l.Since}
+	if r.ExistedBefore(l.Created) {
+		during.after = lead.convertedBy()
+	}
+	return during
 }
 
 // unusable tells why a conversion cannot be weighed yet, or not at all.

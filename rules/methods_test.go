@@ -137,7 +137,13 @@ func TestLeadConverts(t *testing.T) {
 	}, method(rules.LeadConverts)))
 }
 
-func both(first, second step) step { return func(s *story) { first(s); second(s) } }
+func both(steps ...step) step {
+	return func(s *story) {
+		for _, do := range steps {
+			do(s)
+		}
+	}
+}
 
 // lead_converts_to_stage: a linked Lead is converted with an Opportunity, and that Opportunity makes a counting transition to the stage.
 func TestLeadConvertsToStage(t *testing.T) {

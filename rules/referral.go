@@ -18,6 +18,11 @@ const (
 	Rejected   Standing = "rejected"   // Referral Factory refuses the qualification for good
 )
 
+// Standings lists all of them.
+func Standings() []Standing {
+	return []Standing{Pending, Owed, Delivered, Elsewhere, Overridden, Rejected}
+}
+
 // Referral is a user of a campaign whom somebody referred.
 type Referral struct {
 	ID          int64
@@ -48,8 +53,8 @@ type Referral struct {
 	Settled bool
 	// JoinAsked is set when an operator asked that a referral which was there from the start be created or marked after all.
 	JoinAsked bool
-	// AnsweredAt is the ledger's length when Referral Factory last told us, in answer to a read or a qualification, that the referral is
-	// qualified. A read begun earlier says nothing about an override.
+	// AnsweredAt is the ledger's length when an answer of Referral Factory, to a read or a request of ours, last changed the standing. A read begun
+	// earlier may show what was before, and says nothing.
 	AnsweredAt uint64
 }
 
@@ -143,31 +148,74 @@ func (r *Referral) Unlink(recordID string) bool {
 	return len(r.Links) < before
 }
 
-// Hear takes note of what a read of the referral at Referral Factory showed: the day it was qualified on, "" while it is pending. sent is
-// set when a qualification of ours is under way; fresh when the read was begun after the last answer that called the referral qualified.
-// What a person sets by hand wins and stays. Hear reports whether the standing changed.
+// Due is what is owed to Referral Factory about a referral, as far as it decides what a read of it means.
+type Due struct {
+	Undo bool   // that it be set back to pending, by a person's order; otherwise that it be qualified
+	Sent bool   // a request for it may be under way
+	By   string // who ordered it, and why; "" where a rule's verdict did
+}
+
+// Hear takes note of what a read of the referral at Referral Factory showed: the day it was qualified on, "" while it is pending. due is nil
+// when nothing is owed. fresh is set when the read was begun after the last answer about the referral, and no request that a later order took
+// back can still have its effect; a read that is not fresh says nothing. What a person sets by hand wins and stays. Hear reports whether the
+// standing changed, and whether that which was owed is settled.
 //
-//	standing               qualified             pending, read fresh
-//	pending, rejected      elsewhere             -
-//	owed                   delivered if sent,    -
-//	                       else elsewhere
-//	delivered, elsewhere   -                     overridden
-//	overridden             elsewhere             -
-func (r *Referral) Hear(qualifiedOn string, sent, fresh bool) bool {
-	before := r.Standing
+//	standing              owed                qualified                         pending
+//	pending, rejected     nothing             elsewhere                         -
+//	overridden            nothing             elsewhere                         -
+//	owed                  to be qualified     delivered if sent, else           -
+//	                                          elsewhere; settled
+//	owed                  to be set back [1]  delivered                         overridden, settled
+//	delivered, elsewhere  nothing             -                                 overridden
+//	delivered, elsewhere  to be set back      - [3]                             overridden, settled
+//	delivered, elsewhere  to be qualified [2] -, settled                        owed
+//
+// [1] A qualification was sent when the order came. [2] A setting back was sent when another order took it back. [3] Where a request was sent and
+// the day is another by now, somebody qualified the referral again: elsewhere, settled.
+func (r *Referral) Hear(qualifiedOn string, due *Due, fresh bool) (changed, settled bool) {
+	if !fresh {
+		return false, false
+	}
+	before, again := r.Standing, r.qualifiedAgain(qualifiedOn, due)
+	r.Standing = r.heard(qualifiedOn, due)
+	changed = r.Standing != before || again
 	switch {
-	case qualifiedOn == "" && fresh && (before == Delivered || before == Elsewhere):
-		r.Standing, r.QualifiedOn = Overridden, ""
+	case !changed:
+	case r.Standing == Overridden && due != nil:
+		r.Verdict = SetBack(due.By)
+	case r.Standing == Overridden:
 		r.Verdict = not(OverriddenByHand, "qualified once, then set back to pending by somebody; it stays so until an operator says resume")
-	case qualifiedOn == "" || before == Delivered || before == Elsewhere:
-	case before == Owed && sent:
-		r.Standing = Delivered
-	default:
-		r.Standing = Elsewhere
+	case r.Standing == Owed:
+		r.Verdict = ByHand(due.By, r.Verdict.At)
+	case r.Standing == Elsewhere:
 		r.Verdict = not(QualifiedElsewhere, "qualified at Referral Factory by somebody else on "+qualifiedOn)
 	}
-	if qualifiedOn != "" {
+	if changed || qualifiedOn != "" {
 		r.QualifiedOn = qualifiedOn
 	}
-	return r.Standing != before
+	return changed, due != nil && (due.Undo == (qualifiedOn == "") || again)
 }
+
+// heard is the standing by Hear's table.
+func (r *Referral) heard(qualifiedOn string, due *Due) Standing {
+	known := r.knownQualified()
+	undo := due != nil && due.Undo
+	switch {
+	case qualifiedOn == "" && known && due != nil && !undo:
+		return Owed
+	case qualifiedOn == "" && (known || r.Standing == Owed && undo):
+		return Overridden
+	case qualifiedOn == "", known && !r.qualifiedAgain(qualifiedOn, due):
+		return r.Standing
+	case r.Standing == Owed && due != nil && (due.Sent || undo):
+		return Delivered
+	}
+	return Elsewhere
+}
+
+// qualifiedAgain tells whether somebody qualified the referral anew after a request of ours had set it back: the day is another.
+func (r *Referral) qualifiedAgain(qualifiedOn string, due *Due) bool {
+	return r.knownQualified() && due != nil && due.Undo && due.Sent && qualifiedOn != "" && qualifiedOn != r.QualifiedOn
+}
+
+func (r *Referral) knownQualified() bool { return r.Standing == Delivered || r.Standing == Elsewhere }

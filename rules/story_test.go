@@ -82,10 +82,36 @@ func (s *story) judge(t *testing.T) rules.Verdict {
 	if v.Sentence == "" {
 		t.Errorf("%s: no sentence says why", verdict(v))
 	}
+	s.observed(t, v)
 	if v.Outcome == rules.Qualified && v.EventAt().Before(s.referral.CountsFrom(s.rule)) {
 		t.Errorf("qualified by what was at %v, before changes count", v.EventAt())
 	}
 	return v
+}
+
+// observed holds that what was seen of the records agrees with the verdict: something counts exactly where it says qualified, and what decided is
+// among that; a value replaced in Setup is named where it holds the referral; and whatever the rule asks for and does not count says why.
+func (s *story) observed(t *testing.T, v rules.Verdict) []rules.Observation {
+	t.Helper()
+	seen := rules.Observed(s.rule, s.referral, s.linked())
+	counts := slices.ContainsFunc(seen, func(o rules.Observation) bool { return o.Counts })
+	if counts != (v.Outcome == rules.Qualified) {
+		t.Errorf("%s, and something counts: got %v: %+v", verdict(v), counts, seen)
+	}
+	for _, decided := range v.Evidence {
+		if !slices.ContainsFunc(seen, func(o rules.Observation) bool { return o.Transition == decided && (o.Counts || o.Rewritten) }) {
+			t.Errorf("%s by %+v: got no such observation that counts in %+v", verdict(v), decided, seen)
+		}
+	}
+	for i, o := range seen {
+		if o.Reaches && !o.Counts && o.Why == "" || o.Counts && (!o.Reaches || o.Why != "") {
+			t.Errorf("an observation that contradicts itself: %+v", o)
+		}
+		if i > 0 && !o.At.IsZero() && o.At.Before(seen[i-1].At) {
+			t.Errorf("%+v is told after %+v, which was later", o, seen[i-1])
+		}
+	}
+	return seen
 }
 
 // verdict tells a verdict in one line: "not value_predates", "held value_rewritten", "qualified 11 10:02:00 history".

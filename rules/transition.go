@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -21,34 +22,17 @@ type reading struct {
 	predates  bool        // the value stands, but nothing proves that it came after counts_from
 }
 
-// read weighs all that is known of a field's way to the target. It counts what happened at or after from; where after is not zero, only
-// what happened later than that as well. Of our own looks only those count that were taken at or after since.
-func (s Snapshot) read(t Target, from, after, since time.Time) reading {
-	var r reading
-	counts := func(at time.Time) bool { return !at.Before(from) && (after.IsZero() || at.After(after)) }
-	history := s.historyMoves(t)
-	for _, m := range history {
-		if counts(m.At) {
-			r.offer(m)
-		}
-	}
-	for _, c := range s.Changes {
-		if c.Field != t.Field || !t.stands(c.To) || s.wroteIt(c.Field, c.At, t) || knownBetter(history, c) {
-			continue
-		}
-		m := s.transition(c.Field, c.From, c.To, c.At, BySnapshot, "")
+// read weighs all that is known of a field's way to the target.
+func (s Snapshot) read(t Target, during span) reading {
+	r := reading{predates: t.stands(s.Values[t.Field].Text)}
+	for _, o := range s.observe(t, during) {
 		switch {
-		case !counts(c.At) || c.Before.Before(from) || c.Before.Before(since) || c.Before.Before(after):
-		case c.Unmoved:
-			r.rewritten = &m
-		default:
-			r.offer(m)
+		case o.Counts:
+			r.offer(o.Transition)
+		case o.Rewritten:
+			r.rewritten = &o.Transition
 		}
 	}
-	if first, ours, seen := s.firstSeen(t.Field, since); seen && t.stands(first) && !ours && !s.wroteIt(t.Field, s.Created, t) && counts(s.Created) {
-		r.offer(s.transition(t.Field, "", first, s.Created, ByCreation, ""))
-	}
-	r.predates = t.stands(s.Values[t.Field].Text)
 	return r
 }
 
@@ -61,27 +45,86 @@ func (r *reading) offer(m Transition) {
 	}
 }
 
+// observe tells everything that is known of a field's way to the target: history rows, changes between two of our looks, the first look.
+func (s Snapshot) observe(t Target, during span) []Observation {
+	history := s.historyOf(t)
+	seen := slices.Clone(history)
+	for i, o := range seen {
+		if o.Reaches && o.Why == "" {
+			seen[i].weigh(during.misses(o.At))
+		}
+	}
+	for _, c := range s.Changes {
+		if c.Field == t.Field && !knownBetter(history, c, t) {
+			seen = append(seen, s.change(c, t, during))
+		}
+	}
+	if first, ok := s.first(t, during); ok && !slices.ContainsFunc(seen, explains(first)) {
+		seen = append(seen, first)
+	}
+	return seen
+}
+
 // knownBetter tells whether a history row is about the very change that two observations saw; its time is then the true one.
-func knownBetter(history []Transition, c Change) bool {
-	return slices.ContainsFunc(history, func(m Transition) bool { return !m.At.Before(c.Before) && !m.At.After(c.At) })
+func knownBetter(history []Observation, c Change, t Target) bool {
+	return slices.ContainsFunc(history, func(o Observation) bool {
+		same := o.Reaches && o.Why == ""
+		if !t.stands(c.To) {
+			same = !o.Reaches && Equal(t.Type, o.To, c.To)
+		}
+		return same && !o.At.Before(c.Before) && !o.At.After(c.At)
+	})
+}
+
+// change weighs what two looks saw.
+func (s Snapshot) change(c Change, t Target, during span) Observation {
+	o := Observation{Transition: s.transition(c.Field, c.From, c.To, c.At, BySnapshot, ""), Reaches: t.stands(c.To)}
+	switch {
+	case !o.Reaches:
+	case s.wroteIt(c.Field, c.At, t):
+		o.Why = writtenByUs
+	case during.misses(c.At) != "":
+		o.Why = during.misses(c.At)
+	case during.sees(c.Before) != "":
+		o.Why = during.sees(c.Before)
+	case c.Unmoved:
+		o.Rewritten, o.Why = true, "the value was replaced in Setup: nobody changed the record"
+	default:
+		o.Counts = true
+	}
+	return o
+}
+
+// first weighs what the first look of the span saw: a value that the record was created with, where that counts.
+func (s Snapshot) first(t Target, during span) (o Observation, seen bool) {
+	text, ours, seen := s.firstSeen(t.Field, during.since)
+	o = Observation{Transition: s.transition(t.Field, "", text, time.Time{}, "", ""), Reaches: t.stands(text)}
+	switch {
+	case ours || o.Reaches && s.wroteIt(t.Field, s.Created, t):
+		o.Why = writtenByUs
+	case o.Reaches && during.misses(s.Created) == "":
+		o.At, o.Proof, o.Counts = s.Created, ByCreation, true
+	case o.Reaches:
+		o.Why = fmt.Sprintf("it was so already, and the record was created at %s: %s", stamp(s.Created), during.misses(s.Created))
+	}
+	return o, seen
+}
+
+// explains tells whether something seen makes the value of the first look no news: how it came about is known.
+func explains(first Observation) func(Observation) bool {
+	return func(o Observation) bool {
+		switch {
+		case o.Proof != ByHistory:
+			return false
+		case !first.Reaches:
+			return o.To == first.To
+		}
+		return o.Counts || o.Reaches && !first.Counts
+	}
 }
 
 func (s Snapshot) transition(field, from, to string, at time.Time, proof Proof, row string) Transition {
 	return Transition{Object: s.Object, RecordID: s.ID, Field: field, From: from, To: to, At: at, Proof: proof, RowID: row}
-}
-
-// historyMoves are the moves to the target that history rows prove, whenever they were.
-func (s Snapshot) historyMoves(t Target) []Transition {
-	if s.Object == Opportunity && t.Field == StageName {
-		return s.stageMoves(t)
-	}
-	var moves []Transition
-	for _, row := range s.History {
-		if strings.EqualFold(row.Field, t.Field) && t.is(row.New) && !t.is(row.Old) && !s.wroteIt(row.Field, row.At, t) {
-			moves = append(moves, s.transition(t.Field, row.Old, row.New, row.At, ByHistory, row.ID))
-		}
-	}
-	return moves
 }
 
 const (
@@ -102,31 +145,66 @@ func (s Snapshot) wroteIt(field string, at time.Time, t Target) bool {
 	})
 }
 
-// stageMoves reads OpportunityHistory, whose rows tell the stage at an instant but not the one before: the predecessor decides. Rows of
+// historyOf is what history rows tell of the field, whenever it was. Why is set where a row that names the target proves nothing.
+func (s Snapshot) historyOf(t Target) []Observation {
+	if s.Object == Opportunity && t.Field == StageName {
+		return s.stagesOf(t)
+	}
+	var seen []Observation
+	for _, row := range s.History {
+		if !strings.EqualFold(row.Field, t.Field) || t.is(row.New) && t.is(row.Old) {
+			continue
+		}
+		o := Observation{Transition: s.transition(t.Field, row.Old, row.New, row.At, ByHistory, row.ID), Reaches: t.is(row.New)}
+		switch {
+		case row.Old == "" && row.New == "":
+			o.Why = "the history row does not tell the values"
+		case o.Reaches && s.wroteIt(row.Field, row.At, t):
+			o.Why = writtenByUs
+		}
+		seen = append(seen, o)
+	}
+	return seen
+}
+
+// stagesOf reads OpportunityHistory, whose rows tell the stage at an instant but not the one before: the predecessor decides. Rows of
 // one second have no order among themselves, so a move is proven only where no row of the second before it can have been the target
 // already. A row without predecessor counts only as the Opportunity's own creation.
-func (s Snapshot) stageMoves(t Target) []Transition {
-	var moves []Transition
+func (s Snapshot) stagesOf(t Target) []Observation {
+	var seen []Observation
 	var before []StageRow // the rows of the preceding second
 	for start := 0; start < len(s.Stages); {
 		end := start
 		for end < len(s.Stages) && s.Stages[end].At.Equal(s.Stages[start].At) {
 			end++
 		}
-		second := s.Stages[start:end]
-		start = end
-		reached := slices.IndexFunc(second, func(r StageRow) bool { return t.is(r.Stage) })
-		if reached >= 0 && s.provenMove(t, before, second[reached].At) {
-			from := ""
-			if len(before) > 0 {
-				from = before[len(before)-1].Stage
-			}
-			row := second[reached]
-			moves = append(moves, s.transition(t.Field, from, row.Stage, row.At, ByHistory, row.ID))
+		if o, news := s.stageMove(t, before, s.Stages[start:end]); news {
+			seen = append(seen, o)
 		}
-		before = second
+		before, start = s.Stages[start:end], end
 	}
-	return moves
+	return seen
+}
+
+// stageMove is what the rows of one second tell after those of the second before; news is false where the stage stayed as it was.
+func (s Snapshot) stageMove(t Target, before, second []StageRow) (o Observation, news bool) {
+	row, from := second[len(second)-1], ""
+	if len(before) > 0 {
+		from = before[len(before)-1].Stage
+	}
+	reached := slices.IndexFunc(second, func(r StageRow) bool { return t.is(r.Stage) })
+	if reached >= 0 {
+		row = second[reached]
+	}
+	o = Observation{Transition: s.transition(t.Field, from, row.Stage, row.At, ByHistory, row.ID), Reaches: reached >= 0}
+	switch {
+	case reached < 0:
+		return o, !Equal(t.Type, from, row.Stage)
+	case s.provenMove(t, before, row.At):
+		return o, true
+	}
+	o.Why = "which stage it was at before is not known"
+	return o, len(before) == 0
 }
 
 func (s Snapshot) provenMove(t Target, before []StageRow, at time.Time) bool {
@@ -136,20 +214,18 @@ func (s Snapshot) provenMove(t Target, before []StageRow, at time.Time) bool {
 	return !slices.ContainsFunc(before, func(r StageRow) bool { return t.is(r.Stage) })
 }
 
-// conversion is when a Lead was converted, as well as it can be told.
-type conversion struct {
-	Transition
-	counts bool
-}
+// converted tells whether the record, as last seen, is a converted Lead.
+func (s Snapshot) converted() bool { return s.Values[IsConverted].Text == "true" }
 
-// conversion dates the Lead's conversion. contact and opportunity are the records it was converted into, nil where there is none or it
-// could not be read; of our own looks only those since since count. ConvertedDate is a day in an unknown zone, so it proves something only when it is later than the day after from.
-func (s Snapshot) conversion(contact, opportunity *Snapshot, from, since time.Time) conversion {
-	c := conversion{Transition: s.transition(IsConverted, "false", "true", s.ConvertedBy, "", "")}
+// conversion dates the Lead's conversion, as well as it can be told. contact and opportunity are the records it was converted into, nil where
+// there is none or it could not be read. ConvertedDate is a day in an unknown zone, so it proves something only when it is later than the day
+// after the span's beginning.
+func (s Snapshot) conversion(contact, opportunity *Snapshot, during span) Observation {
+	c := Observation{Transition: s.transition(IsConverted, "false", "true", time.Time{}, "", ""), Reaches: true}
 	history := s.conversionRow()
 	made := madeByConversion(s.ConvertedOn, contact, opportunity)
 	seen := slices.IndexFunc(s.Changes, func(ch Change) bool {
-		return ch.Field == IsConverted && ch.To == "true" && !ch.Before.Before(from) && !ch.Before.Before(since)
+		return ch.Field == IsConverted && ch.To == "true" && during.sees(ch.Before) == ""
 	})
 	switch {
 	case seen >= 0:
@@ -160,12 +236,13 @@ func (s Snapshot) conversion(contact, opportunity *Snapshot, from, since time.Ti
 		c.At, c.Proof = made, ByCreation
 	default:
 		day, err := time.Parse(time.DateOnly, s.ConvertedOn)
-		if err != nil || !day.After(utcDay(from).AddDate(0, 0, 1)) {
+		if err != nil || !day.After(utcDay(during.from).AddDate(0, 0, 1)) {
+			c.Why = "nothing proves that it was at or after " + stamp(during.from) + ", from when changes count"
 			return c
 		}
 		c.At, c.Proof = day, ByDate
 	}
-	c.counts = !c.At.Before(from)
+	c.weigh(during.misses(c.At))
 	return c
 }
 

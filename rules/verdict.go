@@ -42,6 +42,15 @@ const (
 	QualifiedByOperator Reason = "qualified_by_hand"
 )
 
+// Reasons lists all reason codes, in their precedence.
+func Reasons() []Reason {
+	return []Reason{
+		QualifiedElsewhere, OverriddenByHand, RejectedByService, NoRule, ValueUnknown, ExistingRecord, NotEffectiveYet, QualifiedByRule, InSandbox,
+		HeldByBrake, ValueRewritten, FieldUnreadable, Ambiguous, StageNotReached, WithoutOpportunity, ValuePredates, NotConverted, ValueNotReached,
+		RecordDeleted, JoinRefused, NoRecord, NotInCampaign, QualifiedByOperator,
+	}
+}
+
 // precedence orders the reasons that can apply to a referral which does not qualify; a smaller number wins.
 var precedence = map[Reason]int{
 	ValueRewritten: 1, FieldUnreadable: 2, Ambiguous: 3, StageNotReached: 4, WithoutOpportunity: 5, ValuePredates: 6,
@@ -89,6 +98,32 @@ func held(r Reason, sentence string, evidence ...Transition) Verdict {
 
 func qualified(sentence string, evidence ...Transition) Verdict {
 	return Verdict{Outcome: Qualified, Reason: QualifiedByRule, Sentence: sentence, Evidence: evidence}
+}
+
+// ByHand is the verdict of an operator; by is who, and why.
+func ByHand(by string, at time.Time) Verdict {
+	return Verdict{Outcome: Qualified, Reason: QualifiedByOperator, Sentence: "qualified by hand by " + by, At: at}
+}
+
+// SetBack is the verdict on a referral that an operator set back to pending; by is who, and why.
+func SetBack(by string) Verdict {
+	return not(OverriddenByHand, "set back to pending by "+by+" (it stays so until an operator says resume)")
+}
+
+// Dropped is the verdict on a referral whose qualification an operator took back before it was delivered; by is who, and why.
+func Dropped(by string) Verdict {
+	return not(OverriddenByHand, "its qualification was taken back before it was delivered, by "+by+" (it stays so until an operator says resume)")
+}
+
+// Again is the verdict with which a qualification that Referral Factory refused is sent once more, on what it rested on before; by is who
+// ordered it, and why.
+func (v Verdict) Again(by string) Verdict {
+	v.Outcome, v.Reason, v.Sentence = Qualified, QualifiedByOperator, "qualified by hand"
+	if len(v.Evidence) > 0 { // an operator's verdict has none
+		v.Reason, v.Sentence = QualifiedByRule, v.Evidence[0].String()
+	}
+	v.Sentence += "; refused once by Referral Factory, and tried again by " + by
+	return v
 }
 
 // better picks the verdict to give of two: qualified before held before not, then by precedence, then the earlier event.

@@ -21,11 +21,13 @@
 //	tojudge          referral id     nothing; something about it changed
 //	held             referral id     reason
 //	intent           referral id     Intent: a create or mark that was begun
-//	outbox           referral id     Debt: a qualification that is owed
+//	outbox           referral id     Debt: what is owed to Referral Factory about it
 //	ledger           number          Entry, chained by hash; append-only
+//	ledger_of        referral id number  nothing; which entries are about a referral
 //	watermark        query name      Watermark
 //	describe         object          what describe said, and when
 //	calls            hour            number of Salesforce API calls begun in that hour of service time
+//	run              job             Run: how it last went
 //
 // Referral ids and ledger numbers are 8 bytes, big-endian, so that they sort.
 package store

@@ -165,3 +165,34 @@ func ledgerWithoutEmail(t *testing.T, s *store.Store) {
 		same(t, fmt.Sprintf("%q in %s", personal, raw), strings.Contains(string(raw), personal), false)
 	}
 }
+
+func ledgerOfOne(t *testing.T, s *store.Store) {
+	of := func(id int64) (numbers []uint64) {
+		t.Helper()
+		view(t, s, func(tx *store.Tx) error {
+			entries, err := tx.LedgerOf(id)
+			for _, e := range entries {
+				numbers = append(numbers, e.Number)
+				same(t, "whose the entry is", e.Referral, id)
+			}
+			return err
+		})
+		return numbers
+	}
+	same(t, "in an empty ledger", of(1), []uint64(nil))
+	for n := range 300 {
+		write(t, s, store.Entry{Act: store.ActPinned, Referral: []int64{1, 2, 256, 0}[n%4]})
+	}
+	same(t, "entries of 1", len(of(1)), 75)
+	same(t, "the first entries of 2", of(2)[:3], []uint64{2, 6, 10})
+	same(t, "the last entry of 256", of(256)[74], uint64(299))
+	same(t, "entries about no referral are nobody's", of(0), []uint64(nil))
+	same(t, "entries of somebody unknown", of(3), []uint64(nil))
+	// As the store stands within a transaction that is not committed yet.
+	update(t, s, func(tx *store.Tx) error {
+		err := tx.Append(store.Entry{Act: store.ActJudged, Referral: 3})
+		entries, err2 := tx.LedgerOf(3)
+		same(t, "entries in the transaction that appends", len(entries), 1)
+		return errors.Join(err, err2)
+	})
+}

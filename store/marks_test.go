@@ -90,6 +90,33 @@ func intents(t *testing.T, s *store.Store) {
 	same(t, "found once dropped", found, false)
 }
 
+func undoneDebts(t *testing.T, s *store.Store) {
+	want := store.Debt{Referral: 1, Campaign: 101, Undo: true, Since: at, By: "op: test", SentAt: at.Add(time.Second), SentUndo: true, Attempts: 1, Trouble: "no", Parked: true}
+	update(t, s, func(tx *store.Tx) error {
+		return errors.Join(tx.Owe(store.Debt{Referral: 1, Campaign: 101, Since: at}), tx.Owe(want))
+	})
+	view(t, s, func(tx *store.Tx) error {
+		got, _, err := tx.Debt(1)
+		same(t, "debt", got, want)
+		return err
+	})
+	for _, test := range []struct {
+		debt    store.Debt
+		crossed bool
+		until   time.Time
+	}{
+		{store.Debt{}, false, time.Time{}},
+		{store.Debt{Undo: true}, false, time.Time{}},
+		{store.Debt{SentAt: at}, false, at.Add(2 * time.Minute)},
+		{store.Debt{SentAt: at, Undo: true}, true, at.Add(2 * time.Minute)},
+		{store.Debt{SentAt: at, Undo: true, SentUndo: true}, false, at.Add(2 * time.Minute)},
+		{store.Debt{SentAt: at, SentUndo: true}, true, at.Add(2 * time.Minute)},
+	} {
+		same(t, "crossed", test.debt.Crossed(), test.crossed)
+		same(t, "open until", test.debt.OpenUntil(), test.until)
+	}
+}
+
 func outbox(t *testing.T, s *store.Store) {
 	one := store.Debt{Referral: 1, Campaign: 101, Since: at}
 	sent := store.Debt{Referral: 1, Campaign: 101, Since: at, SentAt: at.Add(time.Second), Attempts: 1, Trouble: "no answer"}

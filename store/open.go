@@ -50,7 +50,10 @@ func Open(path string) (s *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := check(db); err != nil {
+	if err = check(db); err == nil {
+		err = complete(db)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), db.Close())
 	}
 	return &Store{db}, nil
@@ -154,6 +157,30 @@ func check(db *bolt.DB) error {
 			return fmt.Errorf("%w: its schema is %d, this one knows %d", ErrNewer, version, Schema)
 		}
 		return nil
+	})
+}
+
+// complete adds the buckets that a store of this schema had not from the beginning.
+func complete(db *bolt.DB) error {
+	var missing [][]byte
+	err := db.View(func(tx *bolt.Tx) error {
+		for _, name := range buckets {
+			if tx.Bucket(name) == nil {
+				missing = append(missing, name)
+			}
+		}
+		return nil
+	})
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	return db.Update(func(b *bolt.Tx) error {
+		for _, name := range missing {
+			if _, err := b.CreateBucket(name); err != nil {
+				return err
+			}
+		}
+		return (&Tx{bolt: b}).indexLedger()
 	})
 }
 

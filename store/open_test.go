@@ -344,3 +344,41 @@ func TestACopyReplacesNoFileAndNotTheStoreItself(t *testing.T) {
 	same(t, "its error", err, error(nil))
 	same(t, "referrals of the store", count(t, path), 500)
 }
+
+// Buckets came to be after the first stores were made; a store without them gets them, filled, and stays as it is otherwise.
+func TestAStoreWithoutTheNewerBucketsIsCompleted(t *testing.T) {
+	path := newPath(t)
+	filled(t, path)
+	s, err := store.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, s, store.Entry{Act: store.ActPinned, Referral: 7}, store.Entry{Act: store.ActReleased}, store.Entry{Act: store.ActJudged, Referral: 7})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := bolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bolt.Tx) error {
+		return errors.Join(tx.DeleteBucket([]byte("ledger_of")), tx.DeleteBucket([]byte("run")))
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	s, err = store.Open(path)
+	if err != nil {
+		t.Fatalf("open: got %v, want the store", err)
+	}
+	view(t, s, func(tx *store.Tx) error {
+		entries, err := tx.LedgerOf(7)
+		same(t, "entries found by referral", len(entries), 2)
+		return err
+	})
+	update(t, s, func(tx *store.Tx) error { return tx.PutRun(store.Run{Job: "poll"}) })
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "referrals", count(t, path), 500)
+}

@@ -1,9 +1,11 @@
 package store
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -33,19 +35,39 @@ func (tx *Tx) PutIntent(id int64, i Intent) error { return tx.put(intentBucket, 
 // DropIntent forgets what was begun, once its outcome is known.
 func (tx *Tx) DropIntent(id int64) error { return tx.unset(intentBucket, id) }
 
-// Debt is a qualification that is owed to Referral Factory. There is at most one a referral.
+// OpenFor is how long after it was sent a request of unknown outcome may still have its effect.
+const OpenFor = 2 * time.Minute
+
+// Debt is what is owed to Referral Factory about a referral: that it be qualified, or by a person's order set back to pending. There is at most
+// one a referral.
 type Debt struct {
 	Referral int64
 	Campaign int64
-	Since    time.Time // service time of the verdict
+	Undo     bool      // it is to be set back to pending
+	Since    time.Time // service time of the verdict; of an operator's order, this machine's
+	By       string    // who ordered it, and why; "" for a rule's verdict
 	// SentAt is Referral Factory's time just before the newest request; zero when none was made. It is durable before the request is sent:
-	// while it stands, the request may have had its effect.
+	// while it stands, the request may have had its effect. SentUndo is what the request was for.
 	SentAt   time.Time
+	SentUndo bool
 	Attempts int
 	Trouble  string // why the newest attempt did not settle it
+	// Parked is set when Referral Factory refuses it for good. It waits for an operator, and for whatever a read shows.
+	Parked bool
 }
 
-// Owe puts a qualification into the outbox.
+// Crossed tells whether the newest request was for the opposite: an order came while its outcome was open.
+func (d Debt) Crossed() bool { return !d.SentAt.IsZero() && d.SentUndo != d.Undo }
+
+// OpenUntil is until when, by Referral Factory's time, the newest request may still have its effect; zero where none may.
+func (d Debt) OpenUntil() time.Time {
+	if d.SentAt.IsZero() {
+		return time.Time{}
+	}
+	return d.SentAt.Add(OpenFor)
+}
+
+// Owe puts a debt into the outbox, in place of the referral's earlier one.
 func (tx *Tx) Owe(d Debt) error { return tx.put(outboxBucket, idKey(d.Referral), d) }
 
 // Debt returns a referral's entry in the outbox.
@@ -88,6 +110,10 @@ const (
 	ActResumed    Act = "resumed"
 	ActReleased   Act = "released"
 	ActJoinAsked  Act = "join_asked"
+	ActQualified  Act = "qualified_by_hand"   // ordered; ActDelivered tells that it is done
+	ActUnqualify  Act = "unqualified_by_hand" // ordered; ActOverridden tells that it is done
+	ActRetried    Act = "retried"             // a refused debt is owed again
+	ActDropped    Act = "dropped"             // a debt is not owed any more
 )
 
 // Entry is a line of the ledger. It names people by id, never by e-mail.
@@ -127,7 +153,44 @@ func (tx *Tx) Append(e Entry) error {
 	}
 	sum := sha256.Sum256(raw)
 	e.Hash = hex.EncodeToString(sum[:])
-	return tx.put(ledgerBucket, idKey(int64(e.Number)), e)
+	return errors.Join(tx.put(ledgerBucket, idKey(int64(e.Number)), e), tx.indexEntry(e))
+}
+
+func (tx *Tx) indexEntry(e Entry) error {
+	if e.Referral == 0 {
+		return nil
+	}
+	return tx.write(ledgerOfBucket, append(idKey(e.Referral), idKey(int64(e.Number))...), []byte{})
+}
+
+// indexLedger indexes the entries of a ledger that is older than its index.
+func (tx *Tx) indexLedger() error {
+	var entries []Entry
+	err := tx.Ledger(0, func(e Entry) error {
+		entries = append(entries, Entry{Number: e.Number, Referral: e.Referral})
+		return nil
+	})
+	for _, e := range entries {
+		err = errors.Join(err, tx.indexEntry(e))
+	}
+	return err
+}
+
+// LedgerOf lists the entries about a referral, oldest first.
+func (tx *Tx) LedgerOf(referral int64) ([]Entry, error) {
+	var out []Entry
+	prefix := idKey(referral)
+	c := tx.bolt.Bucket(ledgerOfBucket).Cursor()
+	for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+		e, found, err := get[Entry](tx.bolt, ledgerBucket, k[len(prefix):])
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			out = append(out, e)
+		}
+	}
+	return out, nil
 }
 
 // LedgerLength is the number of the newest entry, 0 when there is none. It orders what happened without a clock.

@@ -27,13 +27,15 @@ var (
 	intentBucket    = []byte("intent")
 	outboxBucket    = []byte("outbox")
 	ledgerBucket    = []byte("ledger")
+	ledgerOfBucket  = []byte("ledger_of")
 	watermarkBucket = []byte("watermark")
 	describeBucket  = []byte("describe")
 	callsBucket     = []byte("calls")
+	runBucket       = []byte("run")
 
 	buckets = [][]byte{
 		metaBucket, campaignBucket, referralBucket, codeBucket, emailBucket, linkBucket, snapshotBucket, toReadBucket, toJoinBucket,
-		toJudgeBucket, heldBucket, intentBucket, outboxBucket, ledgerBucket, watermarkBucket, describeBucket, callsBucket,
+		toJudgeBucket, heldBucket, intentBucket, outboxBucket, ledgerBucket, ledgerOfBucket, watermarkBucket, describeBucket, callsBucket, runBucket,
 	}
 
 	schemaKey = []byte("schema")

@@ -1,20 +1,23 @@
-// Package deliver drains the outbox: it tells Referral Factory which referrals qualified.
+// Package deliver drains the outbox: it tells Referral Factory which referrals qualified, and which an operator wants set back to pending.
 //
 // Referral Factory has no idempotency key, and a time-out does not mean "not done". So each entry goes through
 //
-//	read      is the user pending still? Somebody may have been faster, or an earlier request of ours may have arrived after all
+//	read      is it to be done still? Somebody may have been faster, or an earlier request of ours may have arrived after all
 //	reserve   the intent is durable before the request
 //	send      PUT /users/qualification, once
-//	record    delivered; or parked, when it is refused for good; or left as it is, when nobody knows
+//	record    done; or parked, when it is refused for good; or left as it is, when nobody knows
 //
-// An entry with a reservation is read back before anything else, and sent again only if the user is still pending [ResendAfter] after the
-// reservation by the service's clock. The effect is at most one qualification a referral, and nothing is lost by a crash at any point.
+// An entry with a reservation is read back before anything else, and sent again only if the user still is as before [ResendAfter] after the
+// reservation by the service's clock. An order may turn an entry into its opposite at any moment; while the outcome of a request for what was
+// wanted before is open, nothing is sent. So each verdict and each order has its effect at most once, and nothing is lost by a crash at any
+// point.
 package deliver
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -25,11 +28,11 @@ import (
 	"qualifyd/sync/referralfactory"
 )
 
-// ResendAfter is how long after a request of unknown outcome a user who is still pending is qualified again.
-const ResendAfter = 2 * time.Minute
+// ResendAfter is how long after a request of unknown outcome a user who is as before is sent another.
+const ResendAfter = store.OpenFor
 
 var (
-	// ErrOpen is returned while the outcome of a qualification is not known.
+	// ErrOpen is returned while the outcome of a request is not known.
 	ErrOpen = errors.New("the outcome of a qualification is not known yet")
 	// ErrStore marks failures of the store itself; the caller stops.
 	ErrStore = errors.New("store")
@@ -44,19 +47,22 @@ type Options struct {
 	Ready func() (bool, error)
 	// SendFromSandbox lets what is owed go out although the org is a sandbox.
 	SendFromSandbox bool
-	// Preview makes deliveries dry: it is told what would be sent, and nothing is.
+	// Preview makes deliveries dry: it is told what would be sent, and nothing is: an owed referral would be qualified, another one set back to
+	// pending.
 	Preview func(rules.Referral)
 	Log     zerolog.Logger
 }
 
-// Deliverer drains the outbox. It is used by one goroutine at a time.
+// Deliverer drains the outbox. Run is used by one goroutine at a time, Hurry by any.
 type Deliverer struct {
 	Options
-	waits map[int64]wait
+	mu    sync.Mutex
+	waits map[int64]wait // guarded by mu
 }
 
 // wait keeps an entry in trouble from being tried at every turn. It is not stored: the local clock only decides when to wake up.
 type wait struct {
+	since time.Time // of the debt; another debt of the referral has a patience of its own
 	until time.Time
 	tries int
 }
@@ -83,11 +89,11 @@ func (d *Deliverer) Run(ctx context.Context, patient bool) error {
 	var problems []error
 	failures := 0
 	for _, debt := range debts {
-		if patient && time.Now().Before(d.waits[debt.Referral].until) {
+		if debt.Parked || patient && d.waiting(debt) {
 			continue
 		}
 		err := d.deliver(ctx, debt.Referral)
-		d.note(debt.Referral, err)
+		d.note(debt, err)
 		if err == nil {
 			failures = 0
 			continue
@@ -127,28 +133,48 @@ func (d *Deliverer) ready(debts int) (bool, error) {
 	return false, nil
 }
 
+// waiting tells whether an entry waits after trouble.
+func (d *Deliverer) waiting(debt store.Debt) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	w := d.waits[debt.Referral]
+	return w.since.Equal(debt.Since) && time.Now().Before(w.until)
+}
+
 // note sets when an entry is tried again: soon after the first trouble, then less and less often.
-func (d *Deliverer) note(id int64, err error) {
+func (d *Deliverer) note(debt store.Debt, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if err == nil {
-		delete(d.waits, id)
+		delete(d.waits, debt.Referral)
 		return
 	}
-	w := d.waits[id]
+	w := d.waits[debt.Referral]
+	if !w.since.Equal(debt.Since) {
+		w = wait{since: debt.Since}
+	}
 	w.until = time.Now().Add(min(15*time.Second<<min(w.tries, 8), time.Hour))
 	w.tries++
-	d.waits[id] = w
+	d.waits[debt.Referral] = w
+}
+
+// Hurry has whatever waits after trouble be tried by the next run. A request of unknown outcome keeps its two minutes.
+func (d *Deliverer) Hurry() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	clear(d.waits)
 }
 
 // deliver settles one entry, or leaves it with what is known.
 func (d *Deliverer) deliver(ctx context.Context, id int64) error {
-	user, read, pending, err := d.readBack(ctx, id)
-	if err != nil || !pending {
+	read, due, err := d.readBack(ctx, id)
+	if err != nil || !due {
 		return err
 	}
 	var debt store.Debt
 	var r rules.Referral
 	err = d.Store.View(func(tx *store.Tx) (err error) {
-		if debt, _, err = tx.Debt(id); err == nil {
+		if debt, due, err = tx.Debt(id); err == nil {
 			r, _, err = tx.Referral(id)
 		}
 		return err
@@ -156,9 +182,11 @@ func (d *Deliverer) deliver(ctx context.Context, id int64) error {
 	switch {
 	case err != nil:
 		return errors.Join(ErrStore, err)
-	case !debt.SentAt.IsZero() && read.date().Sub(debt.SentAt) < ResendAfter:
-		return fmt.Errorf("%w: user %d is pending still, and the request of %s may be under way; it is read again from %s on",
-			ErrOpen, user.ID, debt.SentAt.Format(time.TimeOnly), debt.SentAt.Add(ResendAfter).Format(time.TimeOnly))
+	case !due:
+		return nil
+	case read.date().Before(debt.OpenUntil()):
+		return fmt.Errorf("%w: user %d is %s, and the request of %s may be under way; it is read again from %s on",
+			ErrOpen, id, read.shown(), debt.SentAt.Format(time.TimeOnly), debt.OpenUntil().Format(time.TimeOnly))
 	case d.Preview != nil:
 		d.Preview(r)
 		return nil
@@ -166,8 +194,9 @@ func (d *Deliverer) deliver(ctx context.Context, id int64) error {
 	return d.send(ctx, debt, read)
 }
 
-// reading is when a user was read: by the service's clock, and when that was begun by ours.
+// reading is what a user was read as and when: by the service's clock, and when that was begun by ours.
 type reading struct {
+	user   referralfactory.User
 	answer referralfactory.Answer
 	begun  time.Time
 }
@@ -178,142 +207,59 @@ func (r reading) date() time.Time { return r.answer.Date }
 // the call took.
 func (r reading) now() time.Time { return r.answer.Date.Add(time.Since(r.begun)) }
 
-// readBack reads the user of an entry and takes note of it. pending is false when that settled the entry.
-func (d *Deliverer) readBack(ctx context.Context, id int64) (user referralfactory.User, read reading, pending bool, err error) {
-	var begun uint64
-	if err := d.Store.View(func(tx *store.Tx) error { begun = tx.LedgerLength(); return nil }); err != nil {
-		return user, read, false, errors.Join(ErrStore, err)
+func (r reading) shown() string {
+	if r.user.QualifiedAt == "" {
+		return "pending"
 	}
-	started := time.Now()
-	user, answer, err := d.ReferralFactory.User(ctx, id)
-	read = reading{answer, started}
-	switch {
-	case errors.Is(err, referralfactory.ErrNotFound):
-		return user, read, false, d.rejectGone(ctx, id, answer.Date)
-	case err != nil:
-		return user, read, false, err
-	}
-	err = d.update(func(tx *store.Tx) error {
-		r, _, err := tx.Referral(id)
-		if err != nil {
-			return err
-		}
-		before := r.Standing
-		if err := poll.Hear(tx, &r, user.QualifiedAt, answer.Date, begun); err != nil {
-			return err
-		}
-		pending = r.Standing == rules.Owed
-		if r.Standing == before {
-			return nil
-		}
-		d.Log.Info().Int64("referral", id).Str("standing", string(r.Standing)).Msg("read back from Referral Factory")
-		return tx.PutReferral(r)
-	})
-	return user, read, pending, err
+	return "qualified"
 }
 
-// rejectGone parks a referral whose user is gone; but where the list of users is gone as well, it is the address that is wrong.
-func (d *Deliverer) rejectGone(ctx context.Context, id int64, at time.Time) error {
+// readBack reads the user of an entry and takes note of it. due is false when that settled the entry.
+func (d *Deliverer) readBack(ctx context.Context, id int64) (read reading, due bool, err error) {
+	var begun uint64
+	if err := d.Store.View(func(tx *store.Tx) error { begun = tx.LedgerLength(); return nil }); err != nil {
+		return read, false, errors.Join(ErrStore, err)
+	}
+	read.begun = time.Now()
+	read.user, read.answer, err = d.ReferralFactory.User(ctx, id)
+	switch {
+	case errors.Is(err, referralfactory.ErrNotFound):
+		return read, false, d.gone(ctx, id, read.date())
+	case err != nil:
+		return read, false, d.trouble(ctx, id, err)
+	}
+	err = d.update(func(tx *store.Tx) error {
+		if err := d.hear(tx, id, read.user.QualifiedAt, read.date(), begun); err != nil {
+			return err
+		}
+		_, due, err = tx.Debt(id)
+		return err
+	})
+	return read, due, err
+}
+
+// hear takes note of how a user was shown.
+func (d *Deliverer) hear(tx *store.Tx, id int64, qualifiedOn string, at time.Time, begun uint64) error {
+	r, _, err := tx.Referral(id)
+	if err != nil {
+		return err
+	}
+	before := r.Standing
+	if err := poll.Hear(tx, &r, qualifiedOn, at, begun); err != nil {
+		return err
+	}
+	if r.Standing != before {
+		d.Log.Info().Int64("referral", id).Int64("campaign", r.CampaignID).Str("standing", string(r.Standing)).Msg("heard from Referral Factory")
+	}
+	return tx.PutReferral(r)
+}
+
+// gone parks an entry whose user is gone; but where the list of users is gone as well, it is the address that is wrong.
+func (d *Deliverer) gone(ctx context.Context, id int64, at time.Time) error {
 	if _, _, err := d.ReferralFactory.Users(ctx, 1); err != nil {
 		return fmt.Errorf("user %d is not there; is anybody: %w", id, err)
 	}
 	return d.reject(id, at, "the user is gone at Referral Factory")
-}
-
-// send qualifies the user: reserved before, recorded after.
-func (d *Deliverer) send(ctx context.Context, debt store.Debt, read reading) error {
-	before := debt.SentAt
-	reserve := func() error {
-		debt.SentAt = read.now()
-		debt.Attempts++
-		return d.keep(debt)
-	}
-	result, answer, err := d.ReferralFactory.Qualify(ctx, debt.Referral, reserve)
-	var rejected *referralfactory.Rejected
-	switch {
-	case err == nil && result.QualifiedAt != "":
-		return d.delivered(debt.Referral, result.QualifiedAt, answer.Date)
-	case err == nil:
-		return d.confirm(ctx, debt.Referral)
-	case errors.Is(err, errSettled):
-		return nil
-	case errors.Is(err, ErrStore):
-		return err
-	case errors.Is(err, referralfactory.ErrNotFound), errors.As(err, &rejected):
-		return d.reject(debt.Referral, read.now(), err.Error())
-	case referralfactory.UnknownOutcome(err):
-		debt.SentAt = read.now() // it was sent at some time up to now
-		err = fmt.Errorf("%w: %w", ErrOpen, err)
-	default:
-		debt.SentAt = before // this request certainly had no effect
-	}
-	debt.Trouble = err.Error()
-	if kept := d.keep(debt); !errors.Is(kept, errSettled) {
-		err = errors.Join(err, kept)
-	}
-	return err
-}
-
-// errSettled says that a debt is gone: sweeps have a schedule of their own, and one may have shown the user qualified.
-var errSettled = errors.New("settled meanwhile")
-
-// keep stores what is known of a debt that is still there.
-func (d *Deliverer) keep(debt store.Debt) error {
-	owed := false
-	err := d.update(func(tx *store.Tx) (err error) {
-		if _, owed, err = tx.Debt(debt.Referral); err != nil || !owed {
-			return err
-		}
-		return tx.Owe(debt)
-	})
-	if err == nil && !owed {
-		return errSettled
-	}
-	return err
-}
-
-// confirm reads the user back after an answer that did not say when it was qualified.
-func (d *Deliverer) confirm(ctx context.Context, id int64) error {
-	_, _, pending, err := d.readBack(ctx, id)
-	switch {
-	case err != nil:
-		return fmt.Errorf("%w: %w", ErrOpen, err)
-	case pending:
-		return fmt.Errorf("%w: Referral Factory took the qualification, but shows the user as pending", ErrOpen)
-	}
-	return nil
-}
-
-func (d *Deliverer) delivered(id int64, on string, at time.Time) error {
-	return d.update(func(tx *store.Tx) error {
-		r, _, err := tx.Referral(id)
-		if err != nil || r.Standing == rules.Delivered { // a sweep saw it before our answer came
-			return err
-		}
-		err = tx.Append(store.Entry{At: at, Act: store.ActDelivered, Campaign: r.CampaignID, Referral: id, Reason: r.Verdict.Reason})
-		if err != nil {
-			return err
-		}
-		r.Standing, r.QualifiedOn, r.AnsweredAt = rules.Delivered, on, tx.LedgerLength()
-		d.Log.Info().Int64("referral", id).Int64("campaign", r.CampaignID).Msg("qualified at Referral Factory")
-		return errors.Join(tx.Settle(id), tx.PutReferral(r))
-	})
-}
-
-// reject parks a referral that Referral Factory will not qualify.
-func (d *Deliverer) reject(id int64, at time.Time, why string) error {
-	d.Log.Error().Int64("referral", id).Str("answer", why).Msg("Referral Factory refuses the qualification for good; it is parked")
-	return d.update(func(tx *store.Tx) error {
-		r, _, err := tx.Referral(id)
-		if err != nil {
-			return err
-		}
-		r.Standing = rules.Rejected
-		r.Verdict.Outcome, r.Verdict.Reason, r.Verdict.Sentence = rules.Not, rules.RejectedByService, "Referral Factory refuses the qualification: "+why
-		return errors.Join(
-			tx.Append(store.Entry{At: at, Act: store.ActRejected, Campaign: r.CampaignID, Referral: id, Reason: rules.RejectedByService}),
-			tx.Settle(id), tx.PutReferral(r))
-	})
 }
 
 func (d *Deliverer) update(fn func(*store.Tx) error) error {

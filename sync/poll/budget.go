@@ -54,10 +54,7 @@ func (t *pass) stretch(now time.Time, used, share int) error {
 
 // budget tells, before a pass, whether its share of the org's API requests of the rolling day is used up.
 func (t *pass) budget() error {
-	share := t.DailyCalls.Calls
-	if t.DailyCalls.Percent > 0 {
-		share = int(t.DailyCalls.Percent / 100 * float64(t.owner.CallLimit))
-	}
+	share := t.DailyCalls.Share(t.owner.CallLimit)
 	now, known := t.Salesforce.Now()
 	if share == 0 || !known {
 		return nil // the org has not told its limit yet

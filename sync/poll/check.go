@@ -10,7 +10,7 @@ import (
 // CheckRules asks Salesforce whether it has what the campaigns name, and returns their rules as a pass would see them: parked where a field
 // or value is missing. It needs no store and writes nowhere.
 func CheckRules(ctx context.Context, o Options) ([]rules.Rule, error) {
-	t := &pass{Poller: New(o), described: map[rules.Object]described{}, rules: map[int64]rules.Rule{}}
+	t := &pass{Poller: New(o), described: describes{}, rules: map[int64]rules.Rule{}}
 	if _, err := t.Salesforce.Identity(ctx); err != nil {
 		return nil, err
 	}
@@ -23,7 +23,7 @@ func CheckRules(ctx context.Context, o Options) ([]rules.Rule, error) {
 	}
 	var out []rules.Rule
 	for _, c := range t.Campaigns {
-		rule := t.resolve(c)
+		rule := t.described.resolve(c)
 		if rule.Parked == "" && c.CodeField != "" && t.codeField(c, c.Object) == "" {
 			rule.Parked = rules.FieldUnreadable
 			rule.ParkedWhy = fmt.Sprintf("%s has no field %s that the Salesforce user may read%s", c.Object, c.CodeField,

@@ -125,14 +125,18 @@ func (t *pass) plan(context.Context) error {
 					return err
 				}
 			}
-			d := &delta{name: name, stamp: "SystemModstamp", mark: mark, from: mark.At.Add(-t.Overlap)}
-			if _, ok := histories[name]; ok {
-				d.stamp = "CreatedDate" // a history row's SystemModstamp moves when it is superseded
-			}
-			t.deltas = append(t.deltas, d)
+			t.deltas = append(t.deltas, &delta{name: name, stamp: stampOf(name), mark: mark, from: mark.At.Add(-t.Overlap)})
 		}
 		return nil
 	})
+}
+
+// stampOf is the column that a query's watermark is about.
+func stampOf(name string) string {
+	if _, ok := histories[name]; ok {
+		return "CreatedDate" // a history row's SystemModstamp moves when it is superseded
+	}
+	return "SystemModstamp"
 }
 
 // historyGone tells whether the org was found, within the last day, to have no such history object.

@@ -17,7 +17,7 @@ func (t *pass) joinNew(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for len(waiting) > 0 {
+	for all := len(waiting); len(waiting) > 0; t.tell("looking up new referrals", all-len(waiting), all) {
 		some := waiting[:min(lookupsAtOnce, len(waiting))]
 		waiting = waiting[len(some):]
 		found, err := t.lookup(ctx, some, true)
@@ -106,6 +106,9 @@ func (t *pass) arrive(tx *store.Tx, sought rules.Referral, found map[string]seen
 	r, _, err := tx.Referral(id)
 	if err != nil || r.Email != sought.Email || r.Code != sought.Code {
 		return a, false, err // a sweep changed it meanwhile: the next pass looks it up as it is now
+	}
+	if r.Standing != rules.Pending {
+		return a, false, tx.Joined(id) // a sweep or an operator has decided it meanwhile
 	}
 	c, _ := t.campaign(r.CampaignID)
 	known, err := tx.Campaign(c.ID)

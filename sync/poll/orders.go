@@ -3,7 +3,7 @@ package poll
 import (
 	"errors"
 	"fmt"
-	"slices"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -18,8 +18,32 @@ type Order struct {
 	At       time.Time
 }
 
-func (o Order) entry(r rules.Referral, act store.Act) store.Entry {
-	return store.Entry{At: o.At, Act: act, Campaign: r.CampaignID, Referral: r.ID, Who: o.Who, Note: o.Why}
+// ErrEmail is returned for an order whose reason holds an e-mail address.
+var ErrEmail = errors.New("the reason holds an e-mail address, and the ledger, where it would stay for ever, keeps none; name people by a referral's id or code")
+
+var (
+	emailAddress = regexp.MustCompile(`[^\s@]@[^\s@]`)
+	// domain is what some directories append to their users' names.
+	domain = regexp.MustCompile(`@[^\s()]*`)
+)
+
+func (o Order) who() string { return domain.ReplaceAllString(o.Who, "") }
+
+// by is who ordered it, and why.
+func (o Order) by() string {
+	if o.Why == "" {
+		return o.who()
+	}
+	return o.who() + ": " + o.Why
+}
+
+// note writes the order into the ledger; record is the record it is about, if any. Every order comes through here, so none that names somebody by
+// e-mail is carried out.
+func (o Order) note(tx *store.Tx, r rules.Referral, act store.Act, record string) error {
+	if emailAddress.MatchString(o.Why) {
+		return ErrEmail
+	}
+	return tx.Append(store.Entry{At: o.At, Act: act, Campaign: r.CampaignID, Referral: r.ID, Record: record, Who: o.who(), Note: o.Why})
 }
 
 // Find finds the referrals that a person means: by id, code, record Id or e-mail, in that order. "id:" and "code:" say which.
@@ -90,7 +114,7 @@ func Resume(tx *store.Tx, r rules.Referral, o Order) error {
 		return fmt.Errorf("referral %d is %s, not overridden: there is nothing to resume", r.ID, r.Standing)
 	}
 	r.Standing, r.Verdict = rules.Pending, rules.Verdict{}
-	return errors.Join(tx.PutReferral(r), tx.Join(r.ID), tx.Judge(r.ID), tx.Append(o.entry(r, store.ActResumed)))
+	return errors.Join(tx.PutReferral(r), tx.Join(r.ID), tx.Judge(r.ID), o.note(tx, r, store.ActResumed, ""))
 }
 
 // Release lets the qualifications go that a campaign's brake holds, and starts its window anew. It returns how many there were.
@@ -111,7 +135,7 @@ func Release(tx *store.Tx, campaign int64, o Order) (int, error) {
 		r.Standing = rules.Owed
 		r.Verdict.Outcome, r.Verdict.Reason = rules.Qualified, rules.QualifiedByRule
 		err = errors.Join(
-			tx.PutReferral(r), tx.Unhold(id), tx.Append(o.entry(r, store.ActReleased)),
+			tx.PutReferral(r), tx.Unhold(id), o.note(tx, r, store.ActReleased, ""),
 			tx.Owe(store.Debt{Referral: id, Campaign: campaign, Since: r.Verdict.At}))
 		if err != nil {
 			return released, err
@@ -123,60 +147,25 @@ func Release(tx *store.Tx, campaign int64, o Order) (int, error) {
 		return released, err
 	}
 	c.Brake = nil
-	return released, tx.PutCampaign(c)
-}
-
-// prefixes of record Ids tell the object.
-var prefixes = map[string]rules.Object{"00Q": rules.Lead, "003": rules.Contact, "006": rules.Opportunity}
-
-// Pin makes a record a referral's, whatever else speaks for or against it. It lifts a block. The next pass reads the record.
-func Pin(tx *store.Tx, r rules.Referral, recordID string, o Order) error {
-	id := rules.ID18(recordID)
-	if len(id) != 18 || prefixes[id[:3]] == "" {
-		return fmt.Errorf("%q is not the Id of a Lead (00Q...), Contact (003...) or Opportunity (006...)", recordID)
+	err = tx.PutCampaign(c)
+	if released == 0 { // the window is begun anew all the same
+		err = errors.Join(err, o.note(tx, rules.Referral{CampaignID: campaign}, store.ActReleased, ""))
 	}
-	if r.Standing != rules.Pending {
-		return fmt.Errorf("referral %d is %s; only a pending one is judged by its records", r.ID, r.Standing)
-	}
-	for _, other := range tx.ReferralsByRecord(id) {
-		if err := unpin(tx, other, r, id); err != nil {
-			return err
-		}
-	}
-	r.Blockers = nil
-	r.SetLink(rules.Link{Object: prefixes[id[:3]], RecordID: id, Kinds: rules.Kinds{rules.Pinned}})
-	entry := o.entry(r, store.ActPinned)
-	entry.Record = id
-	return errors.Join(
-		tx.PutReferral(r), tx.Judge(r.ID), tx.Append(entry),
-		tx.Read(id, prefixes[id[:3]], nil))
-}
-
-// unpin takes an earlier pin of the record from another referral of the campaign.
-func unpin(tx *store.Tx, id int64, r rules.Referral, recordID string) error {
-	other, _, err := tx.Referral(id)
-	if err != nil || other.ID == r.ID || other.CampaignID != r.CampaignID {
-		return err
-	}
-	i := slices.IndexFunc(other.Links, func(l rules.Link) bool { return l.RecordID == recordID })
-	other.Links[i].Kinds = other.Links[i].Kinds.Without(rules.Pinned)
-	if len(other.Links[i].Kinds) == 0 {
-		other.Unlink(recordID)
-	}
-	return errors.Join(tx.PutReferral(other), tx.Judge(id))
+	return released, err
 }
 
 // Rejudge has a pending referral joined and judged anew by what holds now: a block or a refusal of Salesforce's is forgotten, and comes back
-// only if its cause is there still.
+// only if its cause is there still. So is a refusal of Referral Factory's: the referral is pending again.
 func Rejudge(tx *store.Tx, r rules.Referral, o Order) error {
-	if r.Standing != rules.Pending {
+	if r.Standing != rules.Pending && r.Standing != rules.Rejected {
 		return fmt.Errorf("referral %d is %s; only a pending one can be judged again", r.ID, r.Standing)
 	}
+	r.Standing = rules.Pending
 	if len(r.Blockers) > 0 || r.Refused != "" {
 		r.Settled = false
 	}
 	r.Blockers, r.Refused, r.Verdict = nil, "", rules.Verdict{}
-	errs := []error{tx.Unhold(r.ID), tx.PutReferral(r), tx.Join(r.ID), tx.Judge(r.ID), tx.Append(o.entry(r, store.ActRejudged))}
+	errs := []error{tx.Unhold(r.ID), tx.PutReferral(r), tx.Join(r.ID), tx.Judge(r.ID), o.note(tx, r, store.ActRejudged, "")}
 	for _, l := range r.Links {
 		errs = append(errs, tx.Read(l.RecordID, l.Object, nil))
 	}
@@ -189,5 +178,5 @@ func AskJoin(tx *store.Tx, r rules.Referral, o Order) error {
 		return fmt.Errorf("referral %d is %s; nothing is created for it", r.ID, r.Standing)
 	}
 	r.JoinAsked = true
-	return errors.Join(tx.PutReferral(r), tx.Join(r.ID), tx.Append(o.entry(r, store.ActJoinAsked)))
+	return errors.Join(tx.PutReferral(r), tx.Join(r.ID), o.note(tx, r, store.ActJoinAsked, ""))
 }

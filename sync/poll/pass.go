@@ -17,7 +17,7 @@ type pass struct {
 	*Poller
 	owner     store.Owner
 	orgID     string // by the login; "" where it did not tell
-	described map[rules.Object]described
+	described describes
 	rules     map[int64]rules.Rule // by campaign id
 	deltas    []*delta
 	problems  []error // what the pass goes on from
@@ -33,6 +33,8 @@ type pass struct {
 	gone     map[string]bool // history objects that the org does not have
 	inVain   map[string]bool // records that could not be read
 	unjoined map[int64]bool  // campaigns whose new referrals could not be joined
+
+	received, toReceive int // records read by Id, of those to be
 
 	pending int             // number of pending referrals, -1 while it is not counted
 	made    map[string]bool // object and e-mail of the records created

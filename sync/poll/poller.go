@@ -32,7 +32,15 @@ type DailyCalls struct {
 	Calls   int
 }
 
-// Options are what a Poller works with. All but Preview are required.
+// Share is the number of calls out of an org's limit; 0 while that is not known.
+func (d DailyCalls) Share(limit int) int {
+	if d.Percent > 0 {
+		return int(d.Percent / 100 * float64(limit))
+	}
+	return d.Calls
+}
+
+// Options are what a Poller works with. All but Preview and Progress are required.
 type Options struct {
 	Store           *store.Store
 	Salesforce      *salesforce.Client
@@ -48,7 +56,9 @@ type Options struct {
 	SendFromSandbox bool
 	// Preview makes the passes dry: it is told what would be created or marked, and nothing is written to Salesforce.
 	Preview func(Write)
-	Log     zerolog.Logger
+	// Progress is told how far long work has come: done of total, which is 0 while it is not known. May be nil.
+	Progress func(work string, done, total int)
+	Log      zerolog.Logger
 }
 
 // Write is a record that a pass creates or marks.
@@ -74,6 +84,13 @@ func New(o Options) *Poller {
 	p := &Poller{Options: o}
 	p.SetAccount(o.Account)
 	return p
+}
+
+// tell reports progress.
+func (p *Poller) tell(work string, done, total int) {
+	if p.Progress != nil {
+		p.Progress(work, done, total)
+	}
 }
 
 // campaign finds a configured campaign.

@@ -38,8 +38,10 @@ func (t *pass) readRecords(ctx context.Context) error {
 			return err
 		}
 		var questions []question
+		t.toReceive, t.received = 0, 0
 		for _, r := range reads {
 			questions = append(questions, r.questions...)
+			t.toReceive += len(r.ids)
 		}
 		if err := t.ask(ctx, questions); err != nil {
 			return err
@@ -121,6 +123,8 @@ func (t *pass) recordQuestion(r *read, ids []string) question {
 			for _, row := range rows {
 				r.rows = append(r.rows, t.record(r.object, row, a.Since))
 			}
+			t.received += len(rows)
+			t.tell("reading records", t.received, t.toReceive)
 			return nil
 		},
 		fails: func() { r.failed = true },

@@ -82,7 +82,7 @@ func (t *pass) searchPending(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for len(pending) > 0 {
+	for all := len(pending); len(pending) > 0; t.tell("reconciling pending referrals", all-len(pending), all) {
 		some := pending[:min(lookupsAtOnce, len(pending))]
 		pending = pending[len(some):]
 		found, err := t.lookup(ctx, some, false)

@@ -29,6 +29,9 @@ type described struct {
 	Gone bool   // the org has no such object, or shows us none
 }
 
+// describes are what is known of the org's objects.
+type describes map[rules.Object]described
+
 // objects are those that are described: both that a person can be known as and, where a rule follows conversions, Opportunities.
 func (t *pass) objects() []rules.Object {
 	objects := []rules.Object{rules.Lead, rules.Contact}
@@ -53,7 +56,7 @@ func (t *pass) asks() string {
 
 // readRules takes each object's describe from the store, or asks for it where the config names something new, and works out the rules.
 func (t *pass) readRules(ctx context.Context) error {
-	t.described = map[rules.Object]described{}
+	t.described = describes{}
 	for _, object := range t.objects() {
 		var d described
 		var found bool
@@ -154,11 +157,7 @@ func (t *pass) resolveRules() error {
 			if err != nil {
 				return err
 			}
-			rule := t.resolve(c)
-			rule.Effective = known.Effective
-			if known.Fingerprint != c.Fingerprint() {
-				rule.Effective = time.Time{} // decided once the time is known
-			}
+			rule := t.described.rule(c, known)
 			t.rules[c.ID] = rule
 			if err := t.notePark(tx, known, rule); err != nil {
 				return err
@@ -202,10 +201,19 @@ func (t *pass) markPending(tx *store.Tx, campaign int64) error {
 	return err
 }
 
+// rule is a campaign's rule, in view of what is remembered of the campaign.
+func (ds describes) rule(c rules.Campaign, known store.Campaign) rules.Rule {
+	rule := ds.resolve(c)
+	if known.Fingerprint == c.Fingerprint() {
+		rule.Effective = known.Effective // a new or changed rule's is decided once the time is known
+	}
+	return rule
+}
+
 // resolve finds the rule's field and value in the describe, and whether everything can be read that the campaign's referrals are recognised by.
-func (t *pass) resolve(c rules.Campaign) rules.Rule {
+func (ds describes) resolve(c rules.Campaign) rules.Rule {
 	rule := rules.Rule{Campaign: c}
-	rule.ParkedWhy, rule.Blind = t.blindness(c)
+	rule.ParkedWhy, rule.Blind = ds.blindness(c)
 	if rule.ParkedWhy != "" {
 		rule.Parked = rules.FieldUnreadable
 	}
@@ -214,7 +222,7 @@ func (t *pass) resolve(c rules.Campaign) rules.Rule {
 		return rule
 	}
 	rule.Target = rules.Target{Field: name, Value: c.Value}
-	d, known := t.described[object]
+	d, known := ds[object]
 	if !known {
 		return rule // describe failed in this pass; its queries do too
 	}
@@ -237,12 +245,12 @@ func (t *pass) resolve(c rules.Campaign) rules.Rule {
 
 // blindness tells what of the things cannot be read that a campaign's referrals are recognised by: the e-mail on its object, and under
 // do_nothing on Leads and Contacts both, where existing customers are looked for. Where describe merely failed in this pass, why is "".
-func (t *pass) blindness(c rules.Campaign) (why string, blind bool) {
+func (ds describes) blindness(c rules.Campaign) (why string, blind bool) {
 	for _, object := range []rules.Object{rules.Lead, rules.Contact} {
 		if object != c.Object && c.Duplicates != rules.DoNothing {
 			continue
 		}
-		d, known := t.described[object]
+		d, known := ds[object]
 		if _, ok := d.Field("Email"); !ok {
 			blind = true
 			if known {

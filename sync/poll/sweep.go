@@ -44,7 +44,7 @@ func (p *Poller) Sweep(ctx context.Context) error {
 // sweepPages reads every page once. When the number of users shrinks meanwhile, a row may have slipped onto a page already read: then the
 // sweep is not whole.
 func (p *Poller) sweepPages(ctx context.Context, number uint64) (start time.Time, whole bool, err error) {
-	total := -1
+	total, read := -1, 0
 	for page := 1; ; page++ {
 		var begun uint64
 		if err := p.view(func(tx *store.Tx) error { begun = tx.LedgerLength(); return nil }); err != nil {
@@ -63,6 +63,8 @@ func (p *Poller) sweepPages(ctx context.Context, number uint64) (start time.Time
 		if err := p.update(func(tx *store.Tx) error { return p.keep(tx, got.Users, number, answer.Date, begun) }); err != nil {
 			return start, false, err
 		}
+		read += len(got.Users) + len(got.Skipped)
+		p.tell("reading users of Referral Factory", read, max(got.Total, 0))
 		if got.Total >= 0 && got.Total < total {
 			return start, false, nil
 		}
@@ -103,7 +105,7 @@ func (p *Poller) keepNew(tx *store.Tx, u referralfactory.User, sweep uint64, dat
 	r := rules.Referral{ID: u.ID, CampaignID: u.CampaignID, FirstSweep: sweep, Standing: rules.Pending}
 	copyUser(&r, u)
 	r.JoinTimes(p.Zone, date, c.Sweeps)
-	r.Hear(u.QualifiedAt, false, true)
+	r.Hear(u.QualifiedAt, nil, true)
 	r.AnsweredAt = tx.LedgerLength()
 	if err := errors.Join(tx.Join(r.ID), tx.Judge(r.ID)); err != nil {
 		return err
@@ -151,25 +153,36 @@ func copyUser(r *rules.Referral, u referralfactory.User) {
 }
 
 // Hear takes note, in a transaction, of what a read of a referral showed: its standing, the outbox and the ledger change together. The
-// caller stores r. begun is the ledger's length when the read was begun: only a read begun after the last answer that called the
-// referral qualified can show that somebody set it back.
+// caller stores r. begun is the ledger's length when the read was begun: one begun before the last answer about the referral shows what
+// was. While a request may still have its effect that a later order took back, no read shows what will be.
 func Hear(tx *store.Tx, r *rules.Referral, qualifiedOn string, date time.Time, begun uint64) error {
 	debt, owed, err := tx.Debt(r.ID)
 	if err != nil {
 		return err
 	}
-	if !r.Hear(qualifiedOn, owed && !debt.SentAt.IsZero(), begun >= r.AnsweredAt) {
-		return nil
+	var due *rules.Due
+	if owed {
+		due = &rules.Due{Undo: debt.Undo, Sent: !debt.SentAt.IsZero() && !debt.Crossed(), By: debt.By}
+	}
+	fresh := begun >= r.AnsweredAt && !(debt.Crossed() && date.Before(debt.OpenUntil()))
+	changed, settled := r.Hear(qualifiedOn, due, fresh)
+	switch {
+	case settled:
+		err = tx.Settle(r.ID)
+	case fresh && debt.Crossed():
+		debt.SentAt = time.Time{} // the request that was taken back is over
+		err = tx.Owe(debt)
+	}
+	if err != nil || !changed {
+		return err
 	}
 	acts := map[rules.Standing]store.Act{
 		rules.Delivered: store.ActDelivered, rules.Elsewhere: store.ActElsewhere, rules.Overridden: store.ActOverridden,
+		rules.Owed: store.ActOverridden, // it was set back before the order to qualify it after all
 	}
 	err = tx.Append(store.Entry{At: date, Act: acts[r.Standing], Campaign: r.CampaignID, Referral: r.ID, Reason: r.Verdict.Reason})
-	if err != nil {
-		return err
-	}
 	r.AnsweredAt = tx.LedgerLength()
-	return errors.Join(tx.Settle(r.ID), tx.Unhold(r.ID))
+	return errors.Join(err, tx.Unhold(r.ID))
 }
 
 // sweptWhole remembers that a sweep showed everybody.

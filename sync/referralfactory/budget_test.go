@@ -145,7 +145,7 @@ func TestTheBudgetIsSharedWithUrgent(t *testing.T) {
 			if i%2 == 0 {
 				client = c.Urgent()
 			}
-			if _, err := client.Unqualify(t.Context(), int64(i)); err != nil {
+			if _, _, err := client.Unqualify(t.Context(), int64(i), nil); err != nil {
 				t.Fatal(err)
 			}
 		}

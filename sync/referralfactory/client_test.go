@@ -77,7 +77,7 @@ func TestCallsAreMadeAsDocumented(t *testing.T) {
 	_, _, err1 := c.Users(ctx, 3)
 	_, _, err2 := c.User(ctx, 7)
 	_, _, err3 := c.Qualify(ctx, 7, nil)
-	_, err4 := c.Urgent().Unqualify(ctx, 7)
+	_, _, err4 := c.Urgent().Unqualify(ctx, 7, nil)
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		t.Fatal(err)
 	}

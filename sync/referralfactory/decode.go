@@ -9,26 +9,14 @@ import (
 	"time"
 )
 
-// decodePage reads {"data": [...], "links": {...}, "meta": {...}}, the last
-// two as far as they are there. No data is an error, not an empty page.
+// decodePage reads a page of users.
 func decodePage(body []byte, page int) (Page, error) {
-	var reply struct{ Data, Links, Meta json.RawMessage }
-	if err := json.Unmarshal(body, &reply); err != nil {
-		return Page{}, fmt.Errorf("no JSON object: %w", err)
+	e, err := decodeEnvelope(body, page, "users")
+	if err != nil {
+		return Page{}, err
 	}
-	var rows []json.RawMessage
-	if json.Unmarshal(reply.Data, &rows) != nil || rows == nil {
-		return Page{}, errors.New("no list of users in it")
-	}
-	meta := object(reply.Meta)
-	if current, _ := integer(meta["current_page"]); current > 0 && current != int64(page) {
-		return Page{}, fmt.Errorf("it sent page %d instead", current)
-	}
-	got := Page{Total: -1, More: more(object(reply.Links), meta, len(rows))}
-	if total, err := integer(meta["total"]); err == nil && !absent(meta["total"]) {
-		got.Total = int(total)
-	}
-	for i, row := range rows {
+	got := Page{Total: e.total, More: e.more}
+	for i, row := range e.rows {
 		user, err := decodeUser(row)
 		if err != nil {
 			got.Skipped = append(got.Skipped, fmt.Errorf("page %d, row %d: %w", page, i+1, err))
@@ -37,6 +25,35 @@ func decodePage(body []byte, page int) (Page, error) {
 		got.Users = append(got.Users, user)
 	}
 	return got, nil
+}
+
+// envelope is one page of a list of anything.
+type envelope struct {
+	rows  []json.RawMessage
+	more  bool
+	total int // -1: it does not say
+}
+
+// decodeEnvelope reads {"data": [...], "links": {...}, "meta": {...}}, the last
+// two as far as they are there. No data is an error, not an empty page.
+func decodeEnvelope(body []byte, page int, of string) (envelope, error) {
+	var reply struct{ Data, Links, Meta json.RawMessage }
+	if err := json.Unmarshal(body, &reply); err != nil {
+		return envelope{}, fmt.Errorf("no JSON object: %w", err)
+	}
+	e := envelope{total: -1}
+	if json.Unmarshal(reply.Data, &e.rows) != nil || e.rows == nil {
+		return envelope{}, fmt.Errorf("no list of %s in it", of)
+	}
+	meta := object(reply.Meta)
+	if current, _ := integer(meta["current_page"]); current > 0 && current != int64(page) {
+		return envelope{}, fmt.Errorf("it sent page %d instead", current)
+	}
+	e.more = more(object(reply.Links), meta, len(e.rows))
+	if total, err := integer(meta["total"]); err == nil && !absent(meta["total"]) {
+		e.total = int(total)
+	}
+	return e, nil
 }
 
 // more: where the page says nothing about a next one, only an empty page is

@@ -93,12 +93,15 @@ func (c *Client) Qualify(ctx context.Context, id int64, reserve func() error) (Q
 }
 
 // Unqualify sets a user back to pending. A reward already issued stays issued.
-func (c *Client) Unqualify(ctx context.Context, id int64) (Answer, error) {
-	_, answer, err := c.setQualified(ctx, id, false, nil)
+// It is sent as Qualify is. pending is false where the answer did not say that
+// the user is pending now: then read the user back.
+func (c *Client) Unqualify(ctx context.Context, id int64, reserve func() error) (pending bool, answer Answer, err error) {
+	body, answer, err := c.setQualified(ctx, id, false, reserve)
 	if err != nil {
-		return answer, fmt.Errorf("unqualify user %d: %w", id, err)
+		return false, answer, fmt.Errorf("unqualify user %d: %w", id, err)
 	}
-	return answer, nil
+	shown, unreadable := decodeSingle(body)
+	return unreadable == nil && shown.ID == id && shown.QualifiedAt == "", answer, nil
 }
 
 // setQualified takes any 2xx as done: the body is not documented, and may be

@@ -139,6 +139,23 @@ func TestWhatAQualificationAnswers(t *testing.T) {
 	}
 }
 
+func TestWhatASettingBackAnswers(t *testing.T) {
+	for body, want := range map[string]bool{
+		``: false, `{}`: false, `[]`: false, `{"message": "ok"}`: false, `{"data": null}`: false,
+		`{"data": {"id": 7, "campaign_id": 1, "qualified_at": null}}`:         true,
+		`{"id": 7, "campaign_id": 1, "qualified_at": null}`:                   true,
+		`{"data": {"id": 7, "campaign_id": 1}}`:                               false, // missing is not null
+		`{"data": {"id": 7, "campaign_id": 1, "qualified_at": "2025-01-02"}}`: false,
+		`{"data": {"id": 8, "campaign_id": 1, "qualified_at": null}}`:         false, // about somebody else
+	} {
+		s := &service{answer: func(int, *http.Request) (*http.Response, error) { return reply(200, body), nil }}
+		pending, answer, err := newClient(t, s).Unqualify(t.Context(), 7, nil)
+		if err != nil || pending != want || answer.Date.IsZero() {
+			t.Errorf("%s: got pending %v at %v, error %v; want %v", body, pending, answer.Date, err, want)
+		}
+	}
+}
+
 // A page either is refused, or every user in it is usable and every other row
 // is accounted for.
 func FuzzPage(f *testing.F) {

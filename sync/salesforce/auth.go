@@ -89,10 +89,22 @@ func (c *Client) logIn(ctx context.Context) (*session, error) {
 }
 
 func (c *Client) logInWith(ctx context.Context, creds credentials) (*session, error) {
-	if creds.Flow == JWT {
+	switch creds.Flow {
+	case JWT:
 		return c.logInJWT(ctx, creds)
+	case Web:
+		return c.logInWeb(ctx, creds)
 	}
-	return c.fetch(ctx, creds.clientCredentials(c.tokenURL()))
+	return c.open(ctx, creds.clientCredentials(c.tokenURL()))
+}
+
+// open begins a session by a grant that can be asked for as often as needed.
+func (c *Client) open(ctx context.Context, g grant) (*session, error) {
+	token, err := c.fetch(ctx, g, func(*APIError) bool { return true })
+	if err != nil {
+		return nil, err
+	}
+	return c.newSession(token)
 }
 
 // grant is a way to get one token; ctx holds the HTTP client to use. It is
@@ -101,21 +113,23 @@ func (c *Client) logInWith(ctx context.Context, creds credentials) (*session, er
 // expires_in.
 type grant func(ctx context.Context) oauth2.TokenSource
 
-// fetch gets a token, trying again when the network or the server fails.
-func (c *Client) fetch(ctx context.Context, g grant) (*session, error) {
+// fetch gets a token, trying again when the network or the server fails and
+// the failure may be tried again.
+func (c *Client) fetch(ctx context.Context, g grant, again func(*APIError) bool) (*oauth2.Token, error) {
 	for try := 1; ; try++ {
-		s, err := c.fetchOnce(ctx, g)
+		token, err := c.ask(ctx, g)
 		if err == nil || KindOf(err) != Transient || try == maxTries {
-			return s, err
+			return token, err
 		}
 		var e *APIError
-		if errors.As(err, &e) && e.RetryAfter > maxPause || !pause(ctx, try, err) {
+		if errors.As(err, &e) && (e.RetryAfter > maxPause || !again(e)) || !pause(ctx, try, err) {
 			return nil, err
 		}
 	}
 }
 
-func (c *Client) fetchOnce(ctx context.Context, g grant) (*session, error) {
+// ask sends one token request.
+func (c *Client) ask(ctx context.Context, g grant) (*oauth2.Token, error) {
 	bounded, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()
 	hc := &http.Client{Transport: within{bounded, c}, CheckRedirect: noRedirect}
@@ -126,7 +140,7 @@ func (c *Client) fetchOnce(ctx context.Context, g grant) (*session, error) {
 	if token.AccessToken == "" {
 		return nil, loginRefusal(malformed(opLogin, errors.New("the token answer has no access_token")))
 	}
-	return c.newSession(token)
+	return token, nil
 }
 
 // within binds requests to a context; the jwt package sends its own without one.
@@ -226,36 +240,4 @@ func clockSkew(h http.Header) (string, bool) {
 		return (-ahead).String() + " behind", true
 	}
 	return "", false
-}
-
-// loginHints say what to do about the refusals that a first set-up meets.
-// Salesforce has one code (invalid_grant) for most, so its words decide; this
-// is advice only and nothing depends on it.
-var loginHints = []struct{ words, hint string }{
-	{"request not supported on this domain", "use the org's My Domain as login_url: client credentials work nowhere else"},
-	{"no client credentials user enabled", "choose a run-as user in the app's client credentials settings"},
-	{"hasn't approved this consumer", "pre-authorise the user: assign the app to their profile or permission set"},
-	{"audience is invalid", "set the audience to the host that the app accepts"},
-	{"app_not_found", "check client_id, and set the audience to the org's My Domain"},
-	{"invalid_client", "check client_id and client_secret; a new app may take some minutes to work"},
-	{"invalid client", "check client_id and client_secret; a new app may take some minutes to work"},
-	{"invalid assertion", "check that the app holds the certificate of this private key"},
-	{"ip restricted", "allow this machine's address in the app's policies"},
-	{"inactive", "check that the user and the org are active"},
-}
-
-func (c *Client) loginHint(e *APIError) string {
-	if e.Kind != Refused {
-		return ""
-	}
-	said := strings.ToLower(e.Code + " " + e.Message)
-	for _, h := range loginHints {
-		if strings.Contains(said, h.words) {
-			return h.hint
-		}
-	}
-	if e.Code == "" {
-		return "check login_url: " + c.login.Host + " does not answer like Salesforce"
-	}
-	return ""
 }

@@ -2,6 +2,7 @@ package salesforce
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -19,10 +20,15 @@ type Options struct {
 
 	Flow         Flow
 	ClientID     string
-	ClientSecret string // client_credentials
+	ClientSecret string // client_credentials; web, where the app wants one
 	Username     string // jwt
 	PrivateKey   []byte // jwt: an RSA key in PEM, PKCS #8 or PKCS #1, without a passphrase
 	Audience     string // jwt; "" tries what Salesforce accepts for LoginURL and remembers it while the process lives
+
+	// TokenFile is where flow web keeps its refresh token, in a folder that is
+	// ours; its lock file stands beside it. Other clients, of other processes
+	// too, may use the same.
+	TokenFile string
 
 	// Transport sends the requests; nil is a transport of our own that honours
 	// HTTPS_PROXY.
@@ -49,6 +55,8 @@ type Client struct {
 	current  atomic.Pointer[session] // nil: nobody is logged in
 	creds    credentials             // guarded by turn
 	audience string                  // the one that worked last; guarded by turn
+	tokens   tokenFile               // web
+	unstored *replacement            // web; guarded by turn
 	usage    atomic.Pointer[usage]
 	clock    atomic.Pointer[reading]
 }
@@ -76,6 +84,10 @@ func New(o Options) (*Client, error) {
 		turn:      make(chan struct{}, 1),
 		creds:     creds,
 		audience:  o.Audience,
+		tokens:    tokenFile(o.TokenFile),
+	}
+	if creds.Flow == Web && c.tokens == "" {
+		return nil, errors.New("Salesforce login: no file for the refresh token")
 	}
 	if c.transport == nil {
 		c.transport = defaultTransport()
@@ -106,24 +118,40 @@ func noRedirect(*http.Request, []*http.Request) error {
 // Organization is the row that says which org this is.
 type Organization struct {
 	ID      string // 18 characters
+	Name    string
 	Sandbox bool
 }
 
 // Organization reads the org's own row. Whether an org is a sandbox cannot be
 // told from its URL.
 func (c *Client) Organization(ctx context.Context) (Organization, Answer, error) {
-	page, a, err := c.QueryAll(ctx, Select("Id", "IsSandbox").From("Organization"))
+	const op = "read the organization"
+	page, a, err := c.QueryAll(ctx, Select("Id", "Name", "IsSandbox").From("Organization"))
 	if err != nil {
 		return Organization{}, a, err
 	}
 	if len(page.Rows) != 1 {
-		return Organization{}, a, malformed("read the organization", fmt.Errorf("%d rows, want one", len(page.Rows)))
+		return Organization{}, a, malformed(op, fmt.Errorf("%d rows, want one", len(page.Rows)))
 	}
 	row := page.Rows[0]
 	id, ok := longID(row["Id"])
 	sandbox := row["IsSandbox"]
 	if !ok || sandbox != "true" && sandbox != "false" {
-		return Organization{}, a, malformed("read the organization", fmt.Errorf("Id %q, IsSandbox %q", row["Id"], sandbox))
+		return Organization{}, a, malformed(op, fmt.Errorf("Id %q, IsSandbox %q", row["Id"], sandbox))
 	}
-	return Organization{ID: id, Sandbox: sandbox == "true"}, a, nil
+	return Organization{ID: id, Name: row["Name"], Sandbox: sandbox == "true"}, a, nil
+}
+
+// Username is the name that the user whom we are logged in as logs in by; ""
+// where the token answer names no user, or that user cannot read its own row.
+func (c *Client) Username(ctx context.Context) (string, error) {
+	who, err := c.Identity(ctx)
+	if err != nil || who.UserID == "" {
+		return "", err
+	}
+	page, _, err := c.QueryAll(ctx, Select("Username").From("User").Where(Equal("Id", who.UserID)))
+	if err != nil || len(page.Rows) == 0 {
+		return "", err
+	}
+	return page.Rows[0]["Username"], nil
 }

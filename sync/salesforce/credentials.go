@@ -65,6 +65,8 @@ func (c credentials) check() error {
 			return errors.New("Salesforce login: no username")
 		}
 		return checkKey(c.PrivateKey)
+	case Web:
+		return nil
 	}
 	return fmt.Errorf("Salesforce login: unknown flow %q", c.Flow)
 }
@@ -123,7 +125,7 @@ func (c credentials) jwt(tokenURL, audience string) grant {
 func (c *Client) logInJWT(ctx context.Context, creds credentials) (*session, error) {
 	var first error
 	for _, audience := range c.audiences() {
-		s, err := c.fetch(ctx, creds.jwt(c.tokenURL(), audience))
+		s, err := c.open(ctx, creds.jwt(c.tokenURL(), audience))
 		if err == nil {
 			c.audience = audience
 			return s, nil

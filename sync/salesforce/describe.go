@@ -23,6 +23,7 @@ type Field struct {
 	Length             int             `json:"length"`
 	Calculated         bool            `json:"calculated"` // a formula or roll-up: its changes move no stamp
 	Filterable         bool            `json:"filterable"`
+	Groupable          bool            `json:"groupable"` // GROUP BY takes it; describes that were kept by older versions lack this
 	Createable         bool            `json:"createable"`
 	Updateable         bool            `json:"updateable"`
 	Nillable           bool            `json:"nillable"`

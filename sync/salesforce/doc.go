@@ -19,6 +19,10 @@
 //     nobody knows, and the caller then has to look.
 //   - Salesforce tells no lifetime for its tokens (no expires_in): a session is
 //     used until a 401 INVALID_SESSION_ID, then renewed once.
+//   - With flow [Web] a person logs in once, at a browser ([Client.Authorize]);
+//     the refresh token that stays is kept in one file, which only this package
+//     reads and writes, and which several processes may share. Each login reads
+//     it anew.
 //   - Where an answer's shape or a limit is not obvious, the comment beside it
 //     names Salesforce's behaviour that it rests on.
 package salesforce

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Kind says what a failure means for the caller.
@@ -100,7 +101,15 @@ func (e *APIError) what() string {
 	return strings.TrimSpace(status + " " + e.Code)
 }
 
+// oneLine is what may go to a log or a terminal: without control characters too,
+// which could rewrite what stands there.
 func oneLine(msg string) string {
+	msg = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && !unicode.IsSpace(r) {
+			return -1
+		}
+		return r
+	}, msg)
 	msg = emailLike.ReplaceAllString(strings.Join(strings.Fields(msg), " "), "(e-mail)")
 	if len(msg) > maxMessage {
 		msg = strings.ToValidUTF8(msg[:maxMessage], "") + "..."

@@ -49,6 +49,7 @@ func failure(r request, status int, h http.Header, body []byte) *APIError {
 		e.Message = nature(h, body)
 	}
 	e.Kind = classify(r.use, status, e.Code, e.Message)
+	e.Hint = apiHint(e)
 	if tooLong(status) {
 		e.Err = ErrTooLong
 	}

@@ -26,9 +26,10 @@ type Result struct {
 
 // subrequest and subanswer are the members of a composite's body.
 type subrequest struct {
-	Method      string `json:"method"`
-	URL         string `json:"url"`
-	ReferenceID string `json:"referenceId"`
+	Method      string            `json:"method"`
+	URL         string            `json:"url"`
+	ReferenceID string            `json:"referenceId"`
+	Header      map[string]string `json:"httpHeaders,omitempty"`
 }
 
 type subanswer struct {
@@ -54,7 +55,7 @@ func (c *Client) Composite(ctx context.Context, queries []Query) (Answer, []Resu
 			results[i].Err = unsent(q.op(), err)
 			continue
 		}
-		subs = append(subs, subrequest{Method: http.MethodGet, URL: path, ReferenceID: q.Name})
+		subs = append(subs, subrequest{Method: http.MethodGet, URL: path, ReferenceID: q.Name, Header: q.SOQL.header()})
 	}
 	if len(subs) == 0 {
 		return Answer{}, results, results[0].Err
@@ -156,7 +157,8 @@ func unsent(op string, cause error) *APIError {
 	return e
 }
 
-// QueryAll asks one query by itself. Deleted records are among its rows.
+// QueryAll asks one query by itself. Deleted records are among its rows, unless
+// it is [Soql.Living].
 func (c *Client) QueryAll(ctx context.Context, q Soql) (Page, Answer, error) {
 	op := "query " + q.object
 	path, err := c.queryPath(q)

@@ -261,8 +261,8 @@ func TestOrganization(t *testing.T) {
 		want       Organization
 		kind       Kind
 	}{
-		{"sandbox", row(`"Id":"00Dx0000000BV7z","IsSandbox":true`), Organization{"00Dx0000000BV7zEAG", true}, ""},
-		{"production", row(`"Id":"00Dx0000000BV7zEAG","IsSandbox":false`), Organization{"00Dx0000000BV7zEAG", false}, ""},
+		{"sandbox", row(`"Id":"00Dx0000000BV7z","Name":"Acme","IsSandbox":true`), Organization{"00Dx0000000BV7zEAG", "Acme", true}, ""},
+		{"production", row(`"Id":"00Dx0000000BV7zEAG","IsSandbox":false`), Organization{"00Dx0000000BV7zEAG", "", false}, ""},
 		{"does not say whether it is a sandbox", row(`"Id":"00Dx0000000BV7zEAG","Name":"Acme"`), Organization{}, Malformed},
 		{"no row", `{"totalSize":0,"done":true,"records":[]}`, Organization{}, Malformed},
 	}

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -20,7 +21,14 @@ type Soql struct {
 	object string
 	where  []Condition
 	order  []string
+	count  int  // over 0: so many groups at most, each with its number of records
+	living bool // leaves deleted and archived records out
+	newest int  // over 0: sorted downwards, and so many rows at most
+	batch  int  // over 0: rows wanted in a page
 }
+
+// Counted is where a row of a [CountBy] query holds its number of records.
+const Counted = "n"
 
 // Select begins a query. A field named twice (in any case) is asked for once,
 // because Salesforce refuses duplicates.
@@ -31,6 +39,22 @@ func Select(fields ...string) Soql {
 			q.fields = append(q.fields, f)
 		}
 	}
+	return q
+}
+
+// CountBy begins a query for how many records hold each value of a field, the
+// commonest values first, at most so many. A row has the value under the
+// field's name, and the number under [Counted]. Salesforce gives 2,000 groups
+// at most and no next page.
+func CountBy(field string, most int) Soql {
+	return Soql{fields: []string{field}, count: min(most, maxGroups)}
+}
+
+const maxGroups = 2000
+
+// Living leaves out what is in the recycle bin or archived.
+func (q Soql) Living() Soql {
+	q.living = true
 	return q
 }
 
@@ -46,10 +70,32 @@ func (q Soql) Where(conds ...Condition) Soql {
 	return q
 }
 
-// OrderBy sorts ascending.
+// OrderBy sorts ascending. It has no effect on a [CountBy] query.
 func (q Soql) OrderBy(fields ...string) Soql {
 	q.order = slices.Concat(q.order, fields)
 	return q
+}
+
+// Newest sorts descending by a stamp, and leaves out all but so many rows. It
+// has no effect on a [CountBy] query.
+func (q Soql) Newest(stamp string, most int) Soql {
+	q.order, q.newest = []string{stamp}, most
+	return q
+}
+
+// Batch asks a composite for pages of so many rows, 200 at least; Salesforce
+// takes it as a hint.
+func (q Soql) Batch(rows int) Soql {
+	q.batch = rows
+	return q
+}
+
+// header is what goes with the query as a composite's subrequest.
+func (q Soql) header() map[string]string {
+	if q.batch == 0 {
+		return nil
+	}
+	return map[string]string{"Sforce-Query-Options": fmt.Sprintf("batchSize=%d", q.batch)}
 }
 
 // Build is the query's text, or what is wrong with it.
@@ -62,13 +108,23 @@ func (q Soql) Build() (string, error) {
 			return "", err
 		}
 	}
-	text := "SELECT " + strings.Join(q.fields, ",") + " FROM " + q.object
+	text := "SELECT " + strings.Join(q.fields, ",")
+	if q.count > 0 {
+		text += ",COUNT(Id) " + Counted
+	}
+	text += " FROM " + q.object
 	if len(q.where) > 0 {
 		all := join(" AND ", q.where)
 		if all.err != nil {
 			return "", all.err
 		}
 		text += " WHERE " + all.text
+	}
+	if q.count > 0 {
+		return fmt.Sprintf("%s GROUP BY %s ORDER BY COUNT(Id) DESC LIMIT %d", text, q.fields[0], q.count), nil
+	}
+	if q.newest > 0 {
+		return fmt.Sprintf("%s ORDER BY %s DESC LIMIT %d", text, strings.Join(q.order, " DESC,"), q.newest), nil
 	}
 	if len(q.order) > 0 {
 		text += " ORDER BY " + strings.Join(q.order, ",")
@@ -103,7 +159,8 @@ func encode(soql string) string {
 	return strings.ReplaceAll(url.QueryEscape(soql), "+", "%20")
 }
 
-// queryPath is where q is asked. queryAll shows deleted and merged records too.
+// queryPath is where q is asked. queryAll shows deleted and merged records too,
+// query does not.
 func (c *Client) queryPath(q Soql) (string, error) {
 	text, err := q.Build()
 	if err != nil {
@@ -113,7 +170,11 @@ func (c *Client) queryPath(q Soql) (string, error) {
 	if len(escaped) > maxEncoded {
 		return "", ErrTooLong
 	}
-	return c.dataPath() + "/queryAll?q=" + escaped, nil
+	resource := "/queryAll"
+	if q.living {
+		resource = "/query"
+	}
+	return c.dataPath() + resource + "?q=" + escaped, nil
 }
 
 // Condition is one part of a WHERE clause.
@@ -131,9 +192,19 @@ func checkName(s string) error {
 	return nil
 }
 
+// checkPath accepts a field, also one of a record that lookups lead to: "Owner.Name".
+func checkPath(s string) error {
+	for name := range strings.SplitSeq(s, ".") {
+		if err := checkName(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // compare makes "field op literal"; literal is quoted already.
 func compare(field, op, literal string, err error) Condition {
-	return Condition{text: field + op + literal, err: errors.Join(checkName(field), err)}
+	return Condition{text: field + op + literal, err: errors.Join(checkPath(field), err)}
 }
 
 // AtLeast is field >= t, for a datetime field.
@@ -154,6 +225,16 @@ func After(field string, t time.Time) Condition {
 func Equal(field, value string) Condition {
 	literal, err := quote(value)
 	return compare(field, " = ", literal, err)
+}
+
+// Is is field = true or field = false, for a checkbox.
+func Is(field string, on bool) Condition {
+	return compare(field, " = ", strconv.FormatBool(on), nil)
+}
+
+// Filled holds for records whose field is not empty.
+func Filled(field string) Condition {
+	return compare(field, " != ", "null", nil)
 }
 
 // In is field IN (values). Without values it is an error and not "all" or "none".

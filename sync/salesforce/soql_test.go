@@ -17,6 +17,11 @@ func TestQueryText(t *testing.T) {
 		want string
 	}{
 		{"plain", Select("Id", "Status").From("Lead"), "SELECT Id,Status FROM Lead"},
+		{"counted", CountBy("Status", 50).From("Lead").Where(Equal("City", "Rome")),
+			"SELECT Status,COUNT(Id) n FROM Lead WHERE City = 'Rome' GROUP BY Status ORDER BY COUNT(Id) DESC LIMIT 50"},
+		{"more groups than an answer holds", CountBy("Status", 9999).From("Lead"), "SELECT Status,COUNT(Id) n FROM Lead GROUP BY Status ORDER BY COUNT(Id) DESC LIMIT 2000"},
+		{"a field of a parent", Select("Id").From("FieldDefinition").Where(Equal("EntityDefinition.QualifiedApiName", "Lead")),
+			"SELECT Id FROM FieldDefinition WHERE EntityDefinition.QualifiedApiName = 'Lead'"},
 		{"a field named twice", Select("Id", "Status", "status", "Id").From("Lead"), "SELECT Id,Status FROM Lead"},
 		{"changed since", Select("Id").From("Lead").Where(AtLeast("SystemModstamp", noon)).OrderBy("SystemModstamp", "Id"),
 			"SELECT Id FROM Lead WHERE SystemModstamp >= 2026-11-22T11:00:00Z ORDER BY SystemModstamp,Id"},
@@ -49,6 +54,9 @@ func TestQueriesThatCannotBeBuilt(t *testing.T) {
 	}{
 		{"no fields", Select().From("Lead")},
 		{"no object", Select("Id")},
+		{"counting by a function", CountBy("toLabel(Status)", 5).From("Lead")},
+		{"a path with a gap", Select("Id").From("Lead").Where(Equal("Owner..Name", "x"))},
+		{"a path with a quote", Select("Id").From("Lead").Where(Equal("Owner.Name'", "x"))},
 		{"a field with a space", Select("Id FROM User--").From("Lead")},
 		{"an object with a quote", Select("Id").From("Lead'")},
 		{"a field in a condition", leads.Where(Equal("Id = '' OR Name", "x"))},

@@ -134,20 +134,19 @@ func describeField(f *FieldDef, writable bool) map[string]any {
 		defaultValue = f.Default
 	}
 	always := f.Type == "id" || f.Type == "boolean" || f.ReadOnly && (f.Type == "datetime" && f.Name != "LastStageChangeDate" || f.Name == "CreatedById" || f.Name == "LastModifiedById") || f.Name == "OwnerId"
-	plain := !f.NoFilter && f.Type != "address"
 	name := f.Name == "Name" || f.Name == "Username"
 	return map[string]any{
-		"aggregatable": f.Type != "boolean" && plain, "aiPredictionField": false, "autoNumber": false, "byteLength": bytes, "calculated": f.Formula != nil,
+		"aggregatable": f.aggregatable(), "aiPredictionField": false, "autoNumber": false, "byteLength": bytes, "calculated": f.Formula != nil,
 		"calculatedFormula": nil, "cascadeDelete": false, "caseSensitive": f.CaseSensitive, "compoundFieldName": compound, "controllerName": nil,
 		"createable": !locked, "custom": f.custom(), "defaultValue": defaultValue, "defaultValueFormula": nil, "defaultedOnCreate": always || f.filled || f.Default != nil,
 		"dependentPicklist": false, "deprecatedAndHidden": false, "digits": digits, "displayLocationInDecimal": false, "encrypted": false,
 		"externalId": f.ExternalID, "extraTypeInfo": nil, "filterable": !f.NoFilter, "filteredLookupInfo": nil, "formulaTreatNullNumberAsZero": false,
-		"groupable": f.Type != "datetime" && f.Type != "double" && f.Type != "currency" && plain, "highScaleNumber": false, "htmlFormatted": false,
+		"groupable": f.groupable(), "highScaleNumber": false, "htmlFormatted": false,
 		"idLookup": f.IDLookup || f.ExternalID, "inlineHelpText": nil, "label": f.Label, "length": f.Length, "mask": nil, "maskType": nil, "name": f.Name,
 		"nameField": name, "namePointing": false, "nillable": !f.Required && !always && !name, "permissionable": !f.Required && !always && !name,
 		"picklistValues": values, "polymorphicForeignKey": false, "precision": precision, "queryByDistance": f.Type == "address", "referenceTargetField": nil,
 		"referenceTo": targets, "relationshipName": relationship, "relationshipOrder": nil, "restrictedDelete": false, "restrictedPicklist": f.Restricted,
-		"scale": f.Scale, "searchPrefilterable": false, "soapType": soap, "sortable": plain, "type": f.Type, "unique": f.Unique,
+		"scale": f.Scale, "searchPrefilterable": false, "soapType": soap, "sortable": f.plain(), "type": f.Type, "unique": f.Unique,
 		"updateable": !locked && !f.CreateOnly, "writeRequiresMasterRead": false,
 	}
 }

@@ -23,14 +23,15 @@
 //
 // Salesforce, where vNN.0 is 31.0 to 68.0:
 //
-//	POST   /services/oauth2/token           client_credentials, JWT bearer, refresh_token
+//	GET    /services/oauth2/authorize       a page with the links Allow and Deny, for anybody: there is no login
+//	POST   /services/oauth2/token           client_credentials, JWT bearer, authorization_code with PKCE, refresh_token
 //	GET, POST  /services/oauth2/revoke      ends a session, or a refresh token
 //	GET    /services/oauth2/userinfo
 //	GET    /id/ORG/USER                     the identity URL of a token answer
 //	GET    /services/data                   versions, without a session
 //	GET    /services/data/vNN.0             the resources, and the identity URL
 //	GET    /services/data/vNN.0/limits
-//	GET    /services/data/vNN.0/query       ?q=SOQL, also columns=true
+//	GET    /services/data/vNN.0/query       ?q=SOQL, also columns=true; ?explain=SOQL
 //	GET    /services/data/vNN.0/queryAll    deleted rows too
 //	GET    /services/data/vNN.0/query/LOCATOR
 //	GET    /services/data/vNN.0/sobjects
@@ -49,10 +50,13 @@
 //	GET    /users                per_page (25, at most 250), page
 //	GET    /users/ID-OR-CODE
 //	PUT    /users/qualification
-//	GET    /campaigns
+//	GET    /campaigns            per_page, page
 //
 // There are no more than qualifyd and the usual Salesforce clients need
 // (jsforce, the Salesforce CLI, simple-salesforce, go-salesforce,
-// tap-salesforce, n8n), and SOQL is what those send: no sub-selects, grouping,
-// TYPEOF or toLabel. There is no SOSL, no Bulk API, and no getUpdated.
+// tap-salesforce, n8n), and SOQL is what those send: no sub-selects, HAVING,
+// TYPEOF or toLabel, and COUNT is the only aggregate. FieldDefinition and
+// EntityDefinition can be queried within the limits they have, and what the user
+// may in UserPermissionAccess, PermissionSetAssignment and ObjectPermissions.
+// There is no SOSL, no Bulk API, and no getUpdated.
 package sandbox

@@ -16,7 +16,7 @@ import (
 // API names of the fields.
 func (l *loader) readCSV(file string, content []byte) {
 	obj := l.org.objects[strings.ToLower(strings.TrimSuffix(file, filepath.Ext(file)))]
-	if obj == nil || obj.kind == setup {
+	if obj == nil || obj.kind == setup || obj.kind == definition {
 		l.problem(file, 0, "", "is not named for an object that can be loaded, such as Lead.csv; left out")
 		return
 	}
@@ -108,7 +108,7 @@ func (l *loader) readTree(file string, content []byte) {
 func (l *loader) branch(file string, row int, fields Fields, parent *loading) {
 	about, _ := fields["attributes"].(map[string]any)
 	obj := l.org.objects[strings.ToLower(word(about["type"]))]
-	if obj == nil || obj.kind == setup {
+	if obj == nil || obj.kind == setup || obj.kind == definition {
 		l.problem(file, row, "attributes.type", "%q is not an object that can be loaded; the record is left out", word(about["type"]))
 		return
 	}

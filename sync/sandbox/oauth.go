@@ -44,22 +44,6 @@ func (o *Org) Audiences(only ...string) {
 	o.audiences = only
 }
 
-// RefreshToken grants a refresh token, as the end of a browser login would.
-// With rotate, each use replaces it, and a second use of an old one revokes
-// everything.
-func (o *Org) RefreshToken(rotate bool) string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.rotate = rotate
-	return o.grant()
-}
-
-func (o *Org) grant() string {
-	t := "5Aep861" + secret(24)
-	o.refresh[t] = true
-	return t
-}
-
 // SetURL says where the org answers; token answers name it as instance_url. ""
 // is the address that was asked.
 func (o *Org) SetURL(base string) {
@@ -123,14 +107,16 @@ func (o *Org) token(w http.ResponseWriter, r *http.Request) {
 		form.Set("client_secret", pass)
 	}
 	var refused *answer
-	replacement := ""
+	var g *grant
 	switch form.Get("grant_type") {
 	case "client_credentials":
 		refused = o.clientCredentials(r, form)
 	case "urn:ietf:params:oauth:grant-type:jwt-bearer":
 		refused = o.jwtBearer(r, form)
+	case "authorization_code":
+		g, refused = o.redeem(form)
 	case "refresh_token":
-		replacement, refused = o.refreshGrant(form)
+		g, refused = o.refreshGrant(form)
 	default:
 		a := denied("unsupported_grant_type", "grant type not supported")
 		refused = &a
@@ -139,37 +125,23 @@ func (o *Org) token(w http.ResponseWriter, r *http.Request) {
 		writeAnswer(w, *refused)
 		return
 	}
-	writeAnswer(w, ok(o.session(r, replacement)))
+	writeAnswer(w, ok(o.session(r, g)))
 }
 
-// revoke answers /services/oauth2/revoke: logging out. A revoked refresh token
-// takes the sessions with it.
-func (o *Org) revoke(w http.ResponseWriter, r *http.Request) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	token := r.FormValue("token")
-	_, isSession := o.sessions[token]
-	switch {
-	case isSession:
-		delete(o.sessions, token)
-	case o.refresh[token]:
-		delete(o.refresh, token)
-		clear(o.sessions)
-	default:
-		writeAnswer(w, denied("invalid_token", "invalid token"))
-	}
-}
-
-// session opens a session. Salesforce sends no expires_in.
-func (o *Org) session(r *http.Request, refresh string) any {
+// session opens a session; g is the grant that it belongs to, nil for the flows without a person. Salesforce sends no expires_in.
+func (o *Org) session(r *http.Request, g *grant) any {
 	token := o.id[:15] + "!AQ" + secret(40)
 	o.sessions[token] = o.now()
-	base := o.base(r)
+	base, scope := o.base(r), "api id refresh_token"
 	out := orderedObject{{"access_token", token}, {"signature", base64.StdEncoding.EncodeToString([]byte(secret(16)))}}
-	if refresh != "" {
-		out = append(out, pair{"refresh_token", refresh})
+	if g != nil {
+		g.sessions = append(g.sessions, token)
+		scope = strings.Join(g.scopes, " ")
+		if g.tell {
+			out = append(out, pair{"refresh_token", g.current})
+		}
 	}
-	return append(out, pair{"scope", "api id refresh_token"}, pair{"instance_url", base}, pair{"id", base + "/id/" + o.id + "/" + o.user},
+	return append(out, pair{"scope", scope}, pair{"instance_url", base}, pair{"id", base + "/id/" + o.id + "/" + o.user},
 		pair{"token_type", "Bearer"}, pair{"issued_at", fmt.Sprint(o.now().UnixMilli())}, pair{"api_instance_url", "https://api.salesforce.com"})
 }
 
@@ -209,26 +181,6 @@ func (o *Org) client(form url.Values, needsSecret bool) *answer {
 		return refuse("invalid_client", "invalid client credentials")
 	}
 	return nil
-}
-
-func (o *Org) refreshGrant(form url.Values) (string, *answer) {
-	if refused := o.client(form, false); refused != nil {
-		return "", refused
-	}
-	token := form.Get("refresh_token")
-	live, known := o.refresh[token]
-	switch {
-	case known && !live: // a replay: somebody has a copy
-		clear(o.refresh)
-		clear(o.sessions)
-		fallthrough
-	case !known:
-		return "", refuse("invalid_grant", "expired access/refresh token")
-	case !o.rotate:
-		return "", nil
-	}
-	o.refresh[token] = false
-	return o.grant(), nil
 }
 
 // jwtBearer checks an assertion: its signature by a trusted key, the app, the

@@ -107,24 +107,6 @@ func TestJWTBearer(t *testing.T) {
 	want(t, "only My Domain", outcome(c.post("/services/oauth2/token", sign(id, "me+sf@example.com", login, soon))), "400 invalid_grant: audience is invalid")
 }
 
-func TestAReplayedRefreshTokenRevokesEverything(t *testing.T) {
-	c := newClient(t)
-	id, _ := c.org.Credentials()
-	use := func(token string) (int, any) {
-		return c.post("/services/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "client_id": {id}, "refresh_token": {token}})
-	}
-	steady := c.org.RefreshToken(false)
-	want(t, "without rotation", outcome(use(steady))+outcome(use(steady)), "200200")
-	first := c.org.RefreshToken(true)
-	_, body := use(first)
-	second := body.(map[string]any)["refresh_token"].(string)
-	want(t, "the new one", outcome(use(second)), "200")
-	want(t, "the old one again", outcome(use(first)), "400 invalid_grant: expired access/refresh token")
-	want(t, "and then the newest", outcome(use(second)), "400 invalid_grant: expired access/refresh token")
-	status, _ := c.do("GET", "/limits", nil)
-	want(t, "sessions", status, 401)
-}
-
 func TestSessionsDie(t *testing.T) {
 	c := newClient(t)
 	c.clock.pass(110 * time.Minute)
@@ -141,30 +123,6 @@ func TestSessionsDie(t *testing.T) {
 	c.org.KillSessions()
 	status, _ = c.do("GET", "/limits", nil)
 	want(t, "killed", status, 401)
-}
-
-func TestARevokedTokenIsOfNoUse(t *testing.T) {
-	c := newClient(t)
-	id, _ := c.org.Credentials()
-	revoke := func(token string) int {
-		status, _ := c.post("/services/oauth2/revoke", url.Values{"token": {token}})
-		return status
-	}
-	limits := func() int {
-		status, _ := c.do("GET", "/limits", nil)
-		return status
-	}
-	want(t, "no token at all", revoke("x"), 400)
-	want(t, "the session before", limits(), 200)
-	want(t, "a session", revoke(c.token), 200)
-	want(t, "the session after", limits(), 401)
-
-	c.login()
-	refresh := c.org.RefreshToken(false)
-	want(t, "a refresh token", revoke(refresh), 200)
-	want(t, "its sessions", limits(), 401)
-	want(t, "its use", outcome(c.post("/services/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "client_id": {id}, "refresh_token": {refresh}})),
-		"400 invalid_grant: expired access/refresh token")
 }
 
 func TestIdentity(t *testing.T) {

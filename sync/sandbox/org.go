@@ -19,18 +19,22 @@ type Org struct {
 	mu  sync.Mutex
 	now func() time.Time
 
-	id, user string
-	objects  map[string]*object // by lower-case name
-	names    []string           // lower-case, in the order of definition
-	serial   uint64
-	first    bool // OpportunityHistory has a row for the stage at creation
+	id, user    string
+	permissions permissions
+	objects     map[string]*object // by lower-case name
+	names       []string           // lower-case, in the order of definition
+	serial      uint64
+	first       bool // OpportunityHistory has a row for the stage at creation
 
 	duplicates map[string]rule // duplicate rules by canonical object name
 
 	clientID, clientSecret string
 	keys                   map[string]*rsa.PublicKey // by username
 	audiences              []string
-	refresh                map[string]bool // live refresh tokens
+	callback               string
+	scopes                 []string
+	codes                  map[string]authCode // authorization codes that nobody has redeemed
+	refresh                map[string]*grant   // by refresh token, used ones too
 	rotate                 bool
 	sessions               map[string]time.Time // token: last use
 	sessionLife            time.Duration
@@ -55,8 +59,9 @@ func NewOrg(now func() time.Time) *Org {
 		now = time.Now
 	}
 	o := &Org{
-		now: now, objects: map[string]*object{}, serial: 62 * 62 * 62, first: true, duplicates: map[string]rule{},
-		clientID: "3MVG9sandbox" + secret(8), clientSecret: secret(32), keys: map[string]*rsa.PublicKey{}, refresh: map[string]bool{},
+		now: now, objects: map[string]*object{}, serial: 62 * 62 * 62, first: true, duplicates: map[string]rule{}, permissions: newPermissions(),
+		clientID: "3MVG9sandbox" + secret(8), clientSecret: secret(32), keys: map[string]*rsa.PublicKey{},
+		callback: "http://localhost:1717/OauthRedirect", scopes: []string{"api", "id", "refresh_token"}, codes: map[string]authCode{}, refresh: map[string]*grant{},
 		sessions: map[string]time.Time{}, sessionLife: 2 * time.Hour, dailyLimit: 15000, cursors: map[string]*cursor{}, batch: maxBatch,
 	}
 	for _, obj := range append([]*object{

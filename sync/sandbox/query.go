@@ -34,6 +34,9 @@ func (o *Org) queryCall(c call) answer {
 	if len(c.parts) > 1 {
 		return o.more(c)
 	}
+	if c.query.Has("explain") {
+		return o.explain(c.query.Get("explain"))
+	}
 	q, err := o.parse(c.query.Get("q"))
 	if err != nil {
 		return failed(err)
@@ -41,14 +44,16 @@ func (o *Org) queryCall(c call) answer {
 	if c.query.Get("columns") == "true" {
 		return ok(q.columnList())
 	}
+	if q.group != nil {
+		return o.aggregate(q, c.parts[0] == "queryAll", o.batchSize(c))
+	}
 	cur := &cursor{query: q, deleted: c.parts[0] == "queryAll", batch: o.batchSize(c), begun: o.now()}
 	cur.ids = o.run(q, cur.deleted)
 	switch {
 	case q.count:
 		return ok(orderedObject{{"totalSize", len(cur.ids)}, {"done", true}, {"records", []any{}}})
-	case q.counted:
-		return ok(orderedObject{{"totalSize", 1}, {"done", true}, {"records", []any{
-			orderedObject{{"attributes", map[string]string{"type": "AggregateResult"}}, {"expr0", len(cur.ids)}}}}})
+	case q.object.kind == definition && len(cur.ids) > cur.batch:
+		return failed(noMore(q.object.name))
 	}
 	return ok(o.page(c, cur, "", 0))
 }
@@ -144,14 +149,22 @@ func (o *Org) run(q *query, deleted bool) []string {
 			ids = append(ids, id)
 		}
 	}
-	if q.order != nil {
+	if q.order != nil && q.group == nil {
 		slices.SortStableFunc(ids, func(a, b string) int { return o.sort(q, a, b) })
 	}
-	ids = ids[min(q.offset, len(ids)):]
-	if q.limit >= 0 {
-		ids = ids[:min(q.limit, len(ids))]
+	if q.group != nil || q.object.kind == definition {
+		return ids // LIMIT and OFFSET are the groups', or are ignored
 	}
-	return ids
+	return bounded(q, ids)
+}
+
+// bounded is the part of a list that LIMIT and OFFSET leave.
+func bounded[T any](q *query, list []T) []T {
+	list = list[min(q.offset, len(list)):]
+	if q.limit >= 0 {
+		list = list[:min(q.limit, len(list))]
+	}
+	return list
 }
 
 // seen says whether the integration user may see a row. A history row shows
@@ -174,28 +187,29 @@ func (o *Org) seen(obj *object, r *row) bool {
 func (o *Org) sort(q *query, a, b string) int {
 	x, y := q.object.rows[a], q.object.rows[b]
 	for _, by := range q.order {
-		v, w := o.follow(by.field, x), o.follow(by.field, y)
-		c := 0
-		switch {
-		case v == nil && w == nil:
-			continue
-		case v == nil || w == nil:
-			c = 1
-			if (v == nil) != by.nullsLast {
-				c = -1
-			}
-			return c
-		default:
-			c = order(by.field.f, v, w)
-		}
-		if by.desc {
-			c = -c
-		}
-		if c != 0 {
+		if c := by.compare(o.follow(by.field, x), o.follow(by.field, y)); c != 0 {
 			return c
 		}
 	}
 	return int(scatter(a)) - int(scatter(b))
+}
+
+// compare puts two values of the field in order.
+func (by ordering) compare(v, w any) int {
+	switch {
+	case v == nil && w == nil:
+		return 0
+	case (v == nil) != (w == nil):
+		if (v == nil) == by.nullsLast {
+			return 1
+		}
+		return -1
+	}
+	c := order(by.field.f, v, w)
+	if by.desc {
+		c = -c
+	}
+	return c
 }
 
 func scatter(id string) uint32 {
@@ -213,6 +227,6 @@ func (q *query) columnList() any {
 			{"custom", c.f.custom()}, {"displayName", c.name}, {"foreignKeyName", nil}, {"insertable", !c.f.ReadOnly},
 			{"joinColumns", []any{}}, {"numberType", c.f.Precision > 0}, {"textType", c.f.Length > 0}, {"updatable", !c.f.ReadOnly}})
 	}
-	return orderedObject{{"columnMetadata", list}, {"entityName", q.object.name}, {"groupBy", false},
+	return orderedObject{{"columnMetadata", list}, {"entityName", q.object.name}, {"groupBy", q.group != nil},
 		{"idSelected", len(q.columns) > 0 && q.columns[0].name == "Id"}, {"keyPrefix", q.object.prefix}}
 }

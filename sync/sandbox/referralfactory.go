@@ -34,8 +34,10 @@ type ReferralFactory struct {
 }
 
 type campaign struct {
-	ID   int64
-	Name string
+	ID      int64
+	Name    string
+	Status  string // launched, draft or paused
+	Created string // a day
 }
 
 // User is a user of a campaign. A referral is one with a ReferrerID.
@@ -131,11 +133,22 @@ func (rf *ReferralFactory) IgnorePerPage(on bool) {
 	rf.ignoresPerPage = on
 }
 
-// AddCampaign makes a campaign.
+// AddCampaign makes a campaign, launched.
 func (rf *ReferralFactory) AddCampaign(id int64, name string) {
 	rf.mu.Lock()
 	defer rf.mu.Unlock()
-	rf.campaigns = append(rf.campaigns, campaign{id, name})
+	rf.campaigns = append(rf.campaigns, campaign{id, name, "launched", rf.today()})
+}
+
+// SetStatus makes a campaign launched, draft or paused.
+func (rf *ReferralFactory) SetStatus(campaignID int64, status string) {
+	rf.mu.Lock()
+	defer rf.mu.Unlock()
+	at := slices.IndexFunc(rf.campaigns, func(c campaign) bool { return c.ID == campaignID })
+	if at < 0 {
+		panic(fmt.Sprintf("sandbox: there is no campaign %d", campaignID))
+	}
+	rf.campaigns[at].Status = status
 }
 
 // Join has somebody join a campaign now. It panics when there is no such

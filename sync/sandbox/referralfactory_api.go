@@ -43,7 +43,7 @@ func (rf *ReferralFactory) answer(r *http.Request) answer {
 	case strings.HasPrefix(path, "/users/") && get:
 		return rf.one(strings.TrimPrefix(path, "/users/"))
 	case path == "/campaigns" && get:
-		return rf.campaignList()
+		return rf.campaignList(r)
 	case path == "/users" || path == "/campaigns" || strings.HasPrefix(path, "/users/"):
 		return problem(http.StatusMethodNotAllowed, "Method not allowed")
 	}
@@ -76,6 +76,19 @@ func (rf *ReferralFactory) tooMany() bool {
 
 // list answers GET /users. Filters are not documented, so there are none.
 func (rf *ReferralFactory) list(r *http.Request) answer {
+	users := slices.Clone(rf.users)
+	if rf.newestFirst {
+		slices.Reverse(users)
+	}
+	var all []any
+	for _, u := range users {
+		all = append(all, u.document())
+	}
+	return ok(rf.page(r, all))
+}
+
+// page is the page of a list that r asks for.
+func (rf *ReferralFactory) page(r *http.Request, all []any) any {
 	size, page := defaultPerPage, 1
 	if n, err := strconv.Atoi(r.URL.Query().Get("per_page")); err == nil && n > 0 && !rf.ignoresPerPage {
 		size = min(n, maxPerPage)
@@ -83,17 +96,9 @@ func (rf *ReferralFactory) list(r *http.Request) answer {
 	if n, err := strconv.Atoi(r.URL.Query().Get("page")); err == nil && n > 0 {
 		page = n
 	}
-	users := slices.Clone(rf.users)
-	if rf.newestFirst {
-		slices.Reverse(users)
-	}
-	from := min((page-1)*size, len(users))
-	to := min(from+size, len(users))
-	data := []any{}
-	for _, u := range users[from:to] {
-		data = append(data, u.document())
-	}
-	return ok(envelope(r, data, page, size, len(users)))
+	from := min((page-1)*size, len(all))
+	to := min(from+size, len(all))
+	return envelope(r, append([]any{}, all[from:to]...), page, size, len(all))
 }
 
 // envelope is a page in the form of Laravel's paginator.
@@ -193,12 +198,15 @@ func (rf *ReferralFactory) setByAPI(at int, qualified *bool) answer {
 	return ok(orderedObject{{"data", rf.users[at].document()}})
 }
 
-func (rf *ReferralFactory) campaignList() answer {
-	data := []any{}
+// campaignList answers GET /campaigns. That it has pages as the users have is
+// how the rest of the API is; it is not documented of this list.
+func (rf *ReferralFactory) campaignList(r *http.Request) answer {
+	var all []any
 	for _, c := range rf.campaigns {
-		data = append(data, orderedObject{{"id", c.ID}, {"name", c.Name}, {"code", code(-c.ID)}, {"lang", "en"},
-			{"url", "https://referral-factory.com/" + code(-c.ID)}, {"reach", 0}, {"status", "launched"}, {"starts_at", nil}, {"ends_at", nil}})
+		all = append(all, orderedObject{{"id", c.ID}, {"name", c.Name}, {"code", code(-c.ID)}, {"lang", "en"},
+			{"url", "https://referral-factory.com/" + code(-c.ID)}, {"reach", 0}, {"status", c.Status}, {"starts_at", nil}, {"ends_at", nil},
+			{"created_at", c.Created}, {"fields", orderedObject{{"person_referring", []any{}}, {"person_invited", []any{}}}},
+			{"assets", orderedObject{{"logo", orderedObject{{"type", nil}, {"path", nil}}}}}})
 	}
-	return ok(orderedObject{{"data", data}, {"links", orderedObject{{"next", nil}}},
-		{"meta", orderedObject{{"current_page", 1}, {"last_page", 1}, {"per_page", defaultPerPage}, {"total", len(data)}}}})
+	return ok(rf.page(r, all))
 }

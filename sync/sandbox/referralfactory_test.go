@@ -96,6 +96,20 @@ func TestQualifying(t *testing.T) {
 	want(t, "the errors", fmt.Sprint(b["errors"]), "map[qualified:[map[field:qualified message:The qualified field is required.]]]")
 }
 
+func TestCampaignsComeInPagesWithTheirStatus(t *testing.T) {
+	rf, _, do := account(t)
+	rf.AddCampaign(7, "Old friends")
+	rf.SetStatus(7, "paused")
+	_, b := do("GET", "/campaigns?per_page=1&page=2", "")
+	list := b["data"].([]any)
+	want(t, "campaigns", len(list), 1)
+	one, meta := list[0].(map[string]any), b["meta"].(map[string]any)
+	want(t, "campaign", fmt.Sprintln(one["id"], one["name"], one["status"], one["starts_at"]), "7 Old friends paused <nil>\n")
+	want(t, "meta", fmt.Sprintln(meta["current_page"], meta["last_page"], meta["total"]), "2 2 2\n")
+	_, b = do("GET", "/campaigns?page=3", "")
+	want(t, "beyond the end", len(b["data"].([]any)), 0)
+}
+
 func TestRefusalsOfTheAPI(t *testing.T) {
 	rf, c, do := account(t)
 	status, b := do("GET", "/campaigns", "")

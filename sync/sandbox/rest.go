@@ -79,6 +79,8 @@ func (o *Org) serve(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case path == "/services/oauth2/token":
 		o.token(w, r)
+	case path == "/services/oauth2/authorize":
+		o.authorize(w, r)
 	case path == "/services/oauth2/revoke":
 		o.revoke(w, r)
 	case path == "/services/oauth2/userinfo", parts[0] == "id":

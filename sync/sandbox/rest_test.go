@@ -263,7 +263,7 @@ func TestDescribeSaysWhenItChanged(t *testing.T) {
 	want(t, "changed", status, 200)
 	want(t, "values", strings.HasSuffix(valuesOf(body, "Status"), ",Qualified"), true)
 	_, body = c.do("GET", "/sobjects/", nil)
-	want(t, "objects", len(body.(map[string]any)["sobjects"].([]any)), 12)
+	want(t, "objects", len(body.(map[string]any)["sobjects"].([]any)), 17)
 }
 
 func TestLimits(t *testing.T) {

@@ -63,15 +63,32 @@ func (f *FieldDef) relationship() string {
 	return strings.TrimSuffix(f.Name, "Id")
 }
 
+// plain says whether queries can sort by a field.
+func (f *FieldDef) plain() bool { return !f.NoFilter && f.Type != "address" }
+
+// aggregatable says whether COUNT takes a field.
+func (f *FieldDef) aggregatable() bool { return f.plain() && f.Type != "boolean" }
+
+// groupable says whether GROUP BY takes a field. Salesforce documents that
+// formulas cannot be grouped, and of the rest only that describe tells.
+func (f *FieldDef) groupable() bool {
+	switch f.Type {
+	case "datetime", "double", "currency", "percent", "multipicklist":
+		return false
+	}
+	return f.plain() && f.Formula == nil
+}
+
 func (f *FieldDef) custom() bool { return strings.HasSuffix(f.Name, "__c") }
 
 // kind of an object: what may be done to its rows.
 type kind int
 
 const (
-	data    kind = iota // people and REST write it
-	history             // the platform writes it, rows have no SystemModstamp
-	setup               // Setup writes it: stages, statuses, users, the organization
+	data       kind = iota // people and REST write it
+	history                // the platform writes it, rows have no SystemModstamp
+	setup                  // Setup writes it: stages, statuses, users, the organization
+	definition             // the schema itself, shown as rows to queries: see definitions.go
 )
 
 // object is a table and its definition.
@@ -85,6 +102,7 @@ type object struct {
 	hidden  map[string]bool      // field-level security, by canonical name
 	tracked map[string]bool      // field history tracking
 	changed time.Time            // of the definition, for If-Modified-Since
+	scanned bool                 // query plans begin with a table scan
 
 	rows  map[string]*row
 	order []string // Ids in the order of creation

@@ -10,8 +10,9 @@ import (
 type query struct {
 	object  *object
 	alias   string
-	count   bool // COUNT()
-	counted bool // COUNT(field): one row with the number
+	count   bool      // COUNT()
+	group   *grouping // of a query that counts
+	tested  []path    // what WHERE asks about
 	list    *selection
 	columns []column
 	where   func(*row) bool
@@ -40,6 +41,7 @@ type column struct {
 
 type ordering struct {
 	field     path
+	count     *counting // instead of field, in a grouped query
 	desc      bool
 	nullsLast bool
 }
@@ -57,6 +59,7 @@ type parser struct {
 	text   string
 	tokens []token
 	at     int
+	counts []counting // in the select list
 	query
 }
 
@@ -87,11 +90,18 @@ func (p *parser) statement() *apiError {
 	if err := p.from(); err != nil {
 		return err
 	}
-	if err := p.selectList(selected); err != nil {
-		return err
+	if len(p.counts) == 0 {
+		if err := p.selectList(selected); err != nil {
+			return err
+		}
 	}
 	if p.take("WHERE") {
 		if p.where, err = p.either(); err != nil {
+			return err
+		}
+	}
+	if p.peek().is("GROUP") || len(p.counts) > 0 {
+		if err := p.groupBy(selected); err != nil {
 			return err
 		}
 	}
@@ -100,34 +110,30 @@ func (p *parser) statement() *apiError {
 			return err
 		}
 	}
-	return p.bounds()
+	if err := p.bounds(); err != nil {
+		return err
+	}
+	if err := p.checkTotals(); err != nil {
+		return err
+	}
+	return p.checkStorage()
 }
 
 // names reads the select list before FROM tells what it is about.
 func (p *parser) names() ([]token, *apiError) {
-	if p.peek().is("COUNT") {
-		t := p.next()
-		p.count = true
-		if err := p.expect("("); err != nil {
-			return nil, err
-		}
-		var field []token
-		if p.peek().kind == tokenWord {
-			p.counted, p.count = true, false
-			field = []token{p.next()}
-		}
-		if p.counted && field == nil {
-			return nil, p.unexpected(t)
-		}
-		return field, p.expect(")")
-	}
 	var list []token
 	for {
 		t := p.next()
-		if t.kind != tokenWord || t.is("FROM") {
+		switch {
+		case t.kind != tokenWord || t.is("FROM"):
 			return nil, p.unexpected(t)
+		case t.is("COUNT") && p.peek().is("("):
+			if err := p.countIn(t, len(list) == 0); err != nil || p.count {
+				return nil, err
+			}
+		default:
+			list = append(list, t)
 		}
-		list = append(list, t)
 		if !p.take(",") {
 			return list, nil
 		}
@@ -147,8 +153,14 @@ func (p *parser) from() *apiError {
 		return p.fail(t, "INVALID_TYPE", "sObject type '%s' is not supported. If you are attempting to use a custom object, be sure to append the '__c' "+
 			"after the entity name. Please reference your WSDL or the describe call for the appropriate names.", t.text)
 	}
+	if p.object.kind == definition {
+		p.org.refreshDefinitions()
+	}
+	if p.object.kind == setup {
+		p.org.refreshPermissions()
+	}
 	p.take("AS")
-	if t := p.peek(); t.kind == tokenWord && !t.is("WHERE") && !t.is("ORDER") && !t.is("LIMIT") && !t.is("OFFSET") {
+	if t := p.peek(); t.kind == tokenWord && !t.is("WHERE") && !t.is("GROUP") && !t.is("ORDER") && !t.is("LIMIT") && !t.is("OFFSET") {
 		p.alias = p.next().text
 	}
 	return nil
@@ -239,18 +251,10 @@ func (p *parser) orderBy() *apiError {
 		return err
 	}
 	for {
-		t := p.next()
-		if t.kind != tokenWord {
-			return p.unexpected(t)
-		}
-		way, err := p.resolve(t)
+		by, err := p.orderedBy()
 		if err != nil {
 			return err
 		}
-		if way.f.NoFilter || way.f.Type == "address" {
-			return p.fail(t, "INVALID_FIELD", "field '%s' can not be sorted in a query call", t.text)
-		}
-		by := ordering{field: way}
 		if !p.take("ASC") {
 			by.desc = p.take("DESC")
 		}
@@ -264,6 +268,27 @@ func (p *parser) orderBy() *apiError {
 			return nil
 		}
 	}
+}
+
+// orderedBy reads what to sort by: a field, or in a grouped query also COUNT(field).
+func (p *parser) orderedBy() (ordering, *apiError) {
+	t := p.next()
+	if t.kind != tokenWord {
+		return ordering{}, p.unexpected(t)
+	}
+	if t.is("COUNT") && p.peek().is("(") && p.group != nil {
+		return p.byCount()
+	}
+	way, err := p.resolve(t)
+	switch {
+	case err != nil:
+		return ordering{}, err
+	case way.f.NoFilter || way.f.Type == "address":
+		return ordering{}, p.fail(t, "INVALID_FIELD", "field '%s' can not be sorted in a query call", t.text)
+	case p.group != nil && !p.group.has(way):
+		return ordering{}, p.fail(t, "MALFORMED_QUERY", "Ordered field must be grouped or aggregated: %s", way.name())
+	}
+	return ordering{field: way}, nil
 }
 
 func (p *parser) bounds() *apiError {

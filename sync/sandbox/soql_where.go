@@ -27,6 +27,9 @@ func (p *parser) either() (func(*row) bool, *apiError) {
 		if err != nil {
 			return nil, err
 		}
+		if joiner == "OR" && p.object.kind == definition {
+			return nil, unsupported("Disjunctions not supported")
+		}
 		if joiner == "AND" {
 			first = func(r *row) bool { return left(r) && right(r) }
 		} else {
@@ -38,6 +41,9 @@ func (p *parser) either() (func(*row) bool, *apiError) {
 
 func (p *parser) term() (func(*row) bool, *apiError) {
 	if p.take("NOT") {
+		if p.object.kind == definition {
+			return nil, unsupported("Only equals comparisons permitted")
+		}
 		inner, err := p.term()
 		return func(r *row) bool { return !inner(r) }, err
 	}
@@ -63,7 +69,11 @@ func (p *parser) comparison() (func(*row) bool, *apiError) {
 	if way.f.NoFilter {
 		return nil, p.fail(name, "INVALID_FIELD", "field '%s' can not be filtered in a query call", name.text)
 	}
+	p.tested = append(p.tested, way)
 	operator := p.next()
+	if p.object.kind == definition && operator.text != "=" && !operator.is("IN") {
+		return nil, unsupported("Only equals comparisons permitted")
+	}
 	switch text := strings.ToUpper(operator.text); {
 	case operator.kind == tokenSymbol && text != "(" && text != ")" && text != ",":
 		return p.compare(way, operator)

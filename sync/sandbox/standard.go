@@ -1,5 +1,7 @@
 package sandbox
 
+import "slices"
+
 // newObject makes an object with the fields every one has.
 func newObject(name, label, plural, prefix string, k kind, fields ...FieldDef) *object {
 	o := &object{
@@ -231,5 +233,5 @@ func setupObjects() []*object {
 		choice("OrganizationType", "Edition", "Developer Edition", "Enterprise Edition"), text("NamespacePrefix", "Namespace Prefix", 15),
 		typed("datetime", "TrialExpirationDate", "Trial Expiration Date"), text("LanguageLocaleKey", "Language", 40), text("TimeZoneSidKey", "Time Zone", 40))
 	organization.add(trail()...)
-	return []*object{stage, status, user, organization}
+	return append([]*object{stage, status, user, organization}, slices.Concat(definitionObjects(), permissionObjects())...)
 }

@@ -3,13 +3,15 @@
 //
 // A [Job] runs at the times of its [Spec], with a little jitter so that many
 // installations do not call at the same second; at the start, if it asks for
-// it; and when somebody asks for it with [Runner.Kick]. It never runs twice at
-// once: while it runs, both its schedule and a kick pass it by. [Runner.Run]
-// returns when its context is done and the last job has returned.
+// it; and when somebody asks for it with [Runner.Kick] or [Runner.Do]. It never
+// runs twice at once: while it runs, both its schedule and a kick pass it by,
+// and Do waits for its turn. [Runner.Run] returns when its context is done and
+// the last job has returned.
 package schedule
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"runtime/debug"
 	"sync"
@@ -32,15 +34,16 @@ type Job struct {
 
 // Runner runs jobs. Make one with New.
 type Runner struct {
-	jobs map[string]*worker
-	log  zerolog.Logger
+	jobs    map[string]*worker
+	log     zerolog.Logger
+	stopped chan struct{}
 }
 
 // New takes jobs with distinct names. Nothing runs before Run.
 func New(log zerolog.Logger, jobs ...Job) *Runner {
-	r := &Runner{jobs: make(map[string]*worker), log: log}
+	r := &Runner{jobs: make(map[string]*worker), log: log, stopped: make(chan struct{})}
 	for _, job := range jobs {
-		r.jobs[job.Name] = &worker{Job: job, turn: make(chan struct{}), log: log.With().Str("job", job.Name).Logger()}
+		r.jobs[job.Name] = &worker{Job: job, turn: make(chan chan struct{}), log: log.With().Str("job", job.Name).Logger()}
 	}
 	return r
 }
@@ -56,6 +59,7 @@ func (r *Runner) Run(ctx context.Context) {
 	}
 	c.Start()
 	<-ctx.Done()
+	close(r.stopped)
 	<-c.Stop().Done()
 	working.Wait()
 }
@@ -67,12 +71,34 @@ func (r *Runner) Kick(name string) bool {
 	return w != nil && w.offer()
 }
 
+// ErrStopped is returned by Do when the Runner has stopped.
+var ErrStopped = errors.New("the jobs are being stopped")
+
+// Do runs a job once more, after a run in progress, and returns when that new
+// run has ended. Before Run is called it waits.
+func (r *Runner) Do(ctx context.Context, name string) error {
+	ended := make(chan struct{})
+	select {
+	case r.jobs[name].turn <- ended:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-r.stopped:
+		return ErrStopped
+	}
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // worker is a job with the one goroutine that ever runs it. It takes a turn
 // from the channel only when it is idle: that is what keeps a job from running
 // twice at once.
 type worker struct {
 	Job
-	turn chan struct{}
+	turn chan chan struct{} // a channel to close when the run has ended; nil where nobody waits
 	log  zerolog.Logger
 }
 
@@ -84,8 +110,11 @@ func (w *worker) work(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-w.turn:
+		case ended := <-w.turn:
 			w.run(ctx)
+			if ended != nil {
+				close(ended)
+			}
 		}
 	}
 }
@@ -118,7 +147,7 @@ func (w *worker) due(ctx context.Context) {
 
 func (w *worker) offer() bool {
 	select {
-	case w.turn <- struct{}{}:
+	case w.turn <- nil:
 		return true
 	default:
 		return false

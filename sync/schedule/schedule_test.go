@@ -3,6 +3,7 @@ package schedule
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -202,5 +203,41 @@ func TestAKickRunsTheJobNow(t *testing.T) {
 			t.Error("kicked after the stop: got true, want false")
 		}
 		d.want(t, "after the stop", 1)
+	})
+}
+
+func TestDoWaitsForTheRunInProgressAndThenForItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDiary()
+		r, stop := running(t, zerolog.Nop(), Job{Name: "slow", Spec: spec(t, "@every 1h"), AtStart: true, Run: func(context.Context) {
+			d.note()
+			time.Sleep(time.Minute)
+		}})
+		defer stop()
+		time.Sleep(30 * time.Second)
+		if err := r.Do(t.Context(), "slow"); err != nil {
+			t.Fatalf("Do: got %v, want none", err)
+		}
+		d.want(t, "after Do", 2)
+		if took := time.Since(d.start); took != 2*time.Minute {
+			t.Errorf("Do returned after %s, want when its own run had ended, after 2m", took)
+		}
+	})
+}
+
+func TestDoGivesUpWithItsCallerAndWithTheRunner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		r, stop := running(t, zerolog.Nop(), Job{Name: "stuck", Spec: spec(t, "@every 1h"), AtStart: true, Run: func(context.Context) { <-release }})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := r.Do(ctx, "stuck"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the caller gave up: got %v, want its deadline", err)
+		}
+		close(release)
+		stop()
+		if err := r.Do(t.Context(), "stuck"); !errors.Is(err, ErrStopped) {
+			t.Errorf("after the stop: got %v, want ErrStopped", err)
+		}
 	})
 }
