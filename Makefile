@@ -3,10 +3,10 @@ GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION     ?= development
 
-.PHONY: help build demo test check fuzz tidy
+.PHONY: help build demo test check fuzz screenshots tidy
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build ./qualifyd
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o qualifyd ./cmd/qualifyd
@@ -33,6 +33,10 @@ fuzz: ## every fuzz target for a short while (FUZZTIME=30s each)
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(or $(FUZZTIME),30s) ./$$(dirname $$file) || exit 1; \
 		done; \
 	done
+
+screenshots: ## the pictures of the page in docs/ (PAGE=the address that a demo on a terminal prints)
+	@test -n "$(PAGE)" || { echo "start \`make demo' on another terminal, and say PAGE=http://127.0.0.1:..., the address that it prints"; exit 1; }
+	$(GO) test -count=1 -run '^TestScreenshots$$' ./cmd/console -page "$(PAGE)" -screenshots "$(CURDIR)/docs"
 
 tidy: ## format, and tidy go.mod
 	gofmt -w .

@@ -30,7 +30,7 @@ var badFiles = map[string][]string{
 		`21: campaigns[3].id: -5 is not a campaign's number; write one like 101`,
 	},
 	"empty": {
-		`the file is empty; copy config.example.yaml to start from`,
+		`the file is empty; have qualifyd init --force write one`,
 	},
 	"fields": {
 		`11: campaigns[0].fields[1].to: lastname is already filled by fields[0]; keep one`,
@@ -89,7 +89,7 @@ var badFiles = map[string][]string{
 		`2: campaigns: is missing; list at least one campaign`,
 	},
 	"only-comments": {
-		`the file is empty; copy config.example.yaml to start from`,
+		`the file is empty; have qualifyd init --force write one`,
 	},
 	"rules": {
 		`7: campaigns[0].qualify.field: is missing; write the field's API name, like Status`,
@@ -216,7 +216,7 @@ func linesOf(t *testing.T, err error, path string) []string {
 func TestAFileThatCannotBeReadIsAProblem(t *testing.T) {
 	folder := t.TempDir()
 	for _, test := range []struct{ name, path, want string }{
-		{"missing", filepath.Join(folder, "config.yaml"), "no such file; name another with --config, or copy config.example.yaml to start from"},
+		{"missing", filepath.Join(folder, "config.yaml"), "no such file; name another with --config, or have qualifyd init write one"},
 		{"a folder", folder, "is a directory"},
 	} {
 		_, _, err := Load(test.path)

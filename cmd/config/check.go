@@ -21,6 +21,7 @@ import (
 type checker struct {
 	*document
 	folder   string // of the config file
+	offline  bool   // leave the secrets alone
 	warnings []Warning
 }
 

@@ -177,7 +177,15 @@ func DefaultCampaign() Campaign {
 // Load reads the file at path and every secret it needs. The error is always
 // a [*Problems]; the warnings hold for a config that is otherwise right.
 // Relative paths in the file are relative to the file's folder.
-func Load(path string) (Config, []Warning, error) {
+func Load(path string) (Config, []Warning, error) { return read(path, false) }
+
+// LoadOffline is Load without the secrets, for those who may read the config and not them, and talk to neither service.
+func LoadOffline(path string) (Config, error) {
+	config, _, err := read(path, true)
+	return config, err
+}
+
+func read(path string, offline bool) (Config, []Warning, error) {
 	doc := readDocument(path)
 	if doc.values == nil {
 		return Config{}, nil, doc.problemsError()
@@ -186,7 +194,7 @@ func Load(path string) (Config, []Warning, error) {
 	config.Campaigns = slices.Repeat([]Campaign{DefaultCampaign()}, doc.campaigns())
 	doc.decode(&config)
 
-	c := checker{document: doc, folder: folderOf(path)}
+	c := checker{document: doc, folder: folderOf(path), offline: offline}
 	c.config(&config)
 	if err := doc.problemsError(); err != nil {
 		return Config{}, nil, err

@@ -35,7 +35,7 @@ func readDocument(path string) *document {
 	text, mode, err := readConfigFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		d.problem("", "no such file; name another with --config, or copy config.example.yaml to start from")
+		d.problem("", "no such file; name another with --config, or have qualifyd init write one")
 	case err != nil:
 		d.problem("", "%v", withoutPath(err))
 	default:
@@ -73,7 +73,7 @@ func (d *document) parse(text []byte) {
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	err := decoder.Decode(&root)
 	if err == io.EOF {
-		d.problem("", "the file is empty; copy config.example.yaml to start from")
+		d.problem("", "the file is empty; have qualifyd init --force write one")
 		return
 	}
 	if err == nil {

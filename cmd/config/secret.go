@@ -75,6 +75,9 @@ type secretSource struct {
 // secret reads one secret from its only source, and complains about none or
 // two. It returns the key to blame for what the secret holds.
 func (c *checker) secret(p secretPlace) string {
+	if c.offline {
+		return p.key
+	}
 	sources := c.sources(p)
 	switch {
 	case c.wrong(p.key), c.wrong(p.key + "_file"), len(sources) == 0 && p.optional:

@@ -28,8 +28,11 @@ var mayImport = map[string][]string{
 	"sync/poll":            {"rules", "store", "sync/referralfactory", "sync/salesforce"},
 	"sync/deliver":         {"rules", "store", "sync/poll", "sync/referralfactory"},
 	"cmd/config":           {"rules", "sync/schedule"},
-	"cmd/console":          {"cmd/config", "rules", "store", "sync/deliver", "sync/poll", "sync/referralfactory", "sync/salesforce", "sync/schedule"},
-	"cmd/qualifyd": {"cmd/config", "cmd/console", "rules", "store", "sync/deliver", "sync/poll", "sync/referralfactory", "sync/salesforce",
+	"cmd/doctor":           {"cmd/config", "rules", "store", "sync/poll", "sync/referralfactory", "sync/salesforce", "sync/schedule"},
+	"cmd/desk": {"cmd/config", "cmd/doctor", "rules", "store", "sync/deliver", "sync/poll", "sync/referralfactory", "sync/salesforce",
+		"sync/schedule"},
+	"cmd/console": {"cmd/config", "cmd/desk", "rules", "store"},
+	"cmd/qualifyd": {"cmd/config", "cmd/console", "cmd/desk", "cmd/doctor", "rules", "store", "sync/deliver", "sync/poll", "sync/referralfactory", "sync/salesforce",
 		"sync/sandbox", "sync/schedule"},
 }
 

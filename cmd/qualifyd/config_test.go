@@ -17,9 +17,13 @@ func TestAWrongConfigExits78WithAllProblemsNamed(t *testing.T) {
 	w.edit("sweep: \"@every 10m\"", "sweep: \"@every 1s\"\n  intervall: 5m")
 	w.edit("method: lead_field_changes", "method: lead_field_change")
 	w.edit("client_secret_file: salesforce-secret", "client_secret_file: nowhere")
-	for _, args := range []string{"config check", "config check --online", "config show", "run --once", "run --dry-run", "run", "explain 1001", "referrals list", "release 101"} {
+	for _, args := range []string{"config check", "config check --online", "config show", "run --once", "run --dry-run", "run", "doctor", "poll", "fields Lead"} {
 		w.run(strings.Fields(args)...).want(exitConfig, "config.yaml:4: salesforce.daily_calls: ", "poll.sweep: ", "poll.intervall: ",
 			"campaigns[0].qualify.method: ", "salesforce.auth.client_secret_file: reading the file "+filepath.Join(w.folder, "nowhere"))
+	}
+	// These need no secret, and are for people who may not read it.
+	for _, args := range []string{"explain 1001", "status", "referrals list", "release 101"} {
+		w.run(strings.Fields(args)...).want(exitConfig, "config.yaml:4: salesforce.daily_calls: ", "poll.sweep: ").wantNot("nowhere")
 	}
 	if n := len(w.asked); n != 0 {
 		t.Errorf("the services got %d requests, want none", n)

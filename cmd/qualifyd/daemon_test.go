@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"qualifyd/cmd/config"
+	"qualifyd/cmd/desk"
 	"qualifyd/store"
 	"qualifyd/sync/poll"
 	"qualifyd/sync/sandbox"
@@ -79,6 +80,9 @@ func (w *world) start() *running {
 		w.t.Fatal(err)
 	}
 	built.reload = func() (config.Config, error) { c, _, err := config.Load(w.config); return c, err }
+	if err := built.schedule(c); err != nil {
+		w.t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(w.t.Context())
 	d.cancel = cancel
 	go func() {
@@ -181,7 +185,7 @@ func TestTheDaemonWorksByItsSchedules(t *testing.T) {
 		d.after(3 * time.Hour)
 		d.wantQualified(ann)
 		d.wantPuts(1)
-		for _, job := range []string{sweepJob, pollJob, deliverJob} {
+		for _, job := range []string{desk.SweepJob, desk.PollJob, desk.DeliverJob} {
 			d.wantTroubles(job)
 		}
 		if log := d.log.String(); !strings.Contains(log, "qualifyd is running") || strings.Contains(log, "@example.com") {
@@ -201,12 +205,12 @@ func TestTheDaemonSurvivesAnOutageOfSalesforce(t *testing.T) {
 		sweeps := d.askedFor("GET /api/v2/users")
 		d.after(90 * time.Minute)
 		d.wantBetween("sweeps while Salesforce is away", d.askedFor("GET /api/v2/users")-sweeps, 8, 10)
-		d.wantTroubles(pollJob, began)
+		d.wantTroubles(desk.PollJob, began)
 		d.org.SetFault(nil)
 		d.after(2 * time.Minute)
 		d.wantQualified(ann)
-		d.wantTroubles(pollJob, began, ended)
-		d.wantTroubles(sweepJob)
+		d.wantTroubles(desk.PollJob, began, ended)
+		d.wantTroubles(desk.SweepJob)
 	})
 }
 
@@ -221,13 +225,13 @@ func TestTheDaemonSurvivesAnOutageOfReferralFactory(t *testing.T) {
 		polls := d.askedFor("/composite")
 		d.after(90 * time.Minute)
 		d.wantBetween("polls while Referral Factory is away", d.askedFor("/composite")-polls, 88, 102)
-		d.wantTroubles(pollJob)
-		d.wantTroubles(sweepJob, began)
+		d.wantTroubles(desk.PollJob)
+		d.wantTroubles(desk.SweepJob, began)
 		d.rf.SetFault(nil)
 		d.after(time.Hour + time.Minute) // what was tried in vain is tried again within an hour
 		d.wantQualified(ann)
 		d.wantPuts(1)
-		d.wantTroubles(sweepJob, began, ended)
+		d.wantTroubles(desk.SweepJob, began, ended)
 	})
 }
 
@@ -245,12 +249,12 @@ func TestTheDaemonParksASalesforceThatRefusesItAndTakesTheRotatedSecret(t *testi
 		d.after(3 * time.Hour)
 		d.wantBetween("logins with a wrong secret in three hours", d.askedFor("/oauth2/token")-logins, 7, 10)
 		d.wantBetween("sweeps meanwhile", d.askedFor("GET /api/v2/users")-sweeps, 17, 19)
-		d.wantTroubles(pollJob, began)
+		d.wantTroubles(desk.PollJob, began)
 
 		d.writeSecrets()
 		d.after(time.Hour + 2*time.Minute) // it is parked for an hour at most
 		d.wantQualified(ann)
-		d.wantTroubles(pollJob, began, ended)
+		d.wantTroubles(desk.PollJob, began, ended)
 		d.status(d.lead(bob), "Qualified")
 		d.after(2 * time.Minute)
 		d.wantQualified(ann, bob)
@@ -268,16 +272,16 @@ func TestTheDaemonParksAReferralFactoryThatRefusesItAndTakesTheRotatedKey(t *tes
 		d.after(45 * time.Minute)
 		d.wantBetween("polls while the key is dead", d.askedFor("/composite")-polls, 44, 52)
 		d.wantBetween("requests with a dead key", d.askedFor("/api/v2/")-refused, 8, 14)
-		d.wantTroubles(pollJob)
-		d.wantTroubles(sweepJob, began)
-		d.wantTroubles(deliverJob, began)
+		d.wantTroubles(desk.PollJob)
+		d.wantTroubles(desk.SweepJob, began)
+		d.wantTroubles(desk.DeliverJob, began)
 
 		d.writeSecrets()
 		d.after(25 * time.Minute) // after 1, 2, 4, 8, 16 and 32 minutes the next try is about an hour after the first
 		d.wantQualified(ann)
 		d.wantPuts(1)
-		d.wantTroubles(sweepJob, began, ended)
-		d.wantTroubles(deliverJob, began, ended)
+		d.wantTroubles(desk.SweepJob, began, ended)
+		d.wantTroubles(desk.DeliverJob, began, ended)
 	})
 }
 
@@ -317,7 +321,7 @@ func TestTheDaemonStopsCleanlyInTheMiddleOfARequest(t *testing.T) {
 				if len(d.ended) != 1 {
 					t.Error("the daemon waits for the answer, want it to stop")
 				}
-				for _, job := range []string{sweepJob, pollJob, deliverJob} {
+				for _, job := range []string{desk.SweepJob, desk.PollJob, desk.DeliverJob} {
 					d.wantTroubles(job) // being stopped is no trouble
 				}
 			})

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -14,6 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"qualifyd/cmd/config"
+	"qualifyd/cmd/console"
+	"qualifyd/cmd/desk"
 	"qualifyd/rules"
 	"qualifyd/store"
 	"qualifyd/sync/sandbox"
@@ -25,7 +28,10 @@ func (a *app) demoCommand() *cobra.Command {
 		Long: `Runs the daemon's own passes on a real store against the embedded Salesforce org and
 Referral Factory: a campaign of each method, three hundred referrals, and a scripted sales
 team whose two weeks go by in seconds. It needs no config and no network, leaves nothing
-behind, and ends with exit code 0 when what Referral Factory has agrees with the ledger.`,
+behind, and ends with exit code 0 when what Referral Factory has agrees with the ledger.
+
+Its page is served meanwhile on a loopback port, whose address is printed. On a terminal
+the page stays after the two weeks, until Ctrl-C.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.demo(cmd.Context()) },
 	}
 }
@@ -33,6 +39,7 @@ behind, and ends with exit code 0 when what Referral Factory has agrees with the
 // A demo is a sandbox with a clock of its own, and the passes that run on it.
 type demo struct {
 	*app
+	mu     sync.Mutex // guards now: the page looks at it while the days go by
 	now    time.Time
 	org    *sandbox.Org
 	rf     *sandbox.ReferralFactory
@@ -47,7 +54,8 @@ type demo struct {
 const (
 	demoDays  = 12
 	demoStart = 9
-	demoEnd   = 17
+	demoHours = 8 * time.Hour
+	demoEvery = 30 * time.Minute
 )
 
 func (a *app) demo(ctx context.Context) error {
@@ -64,12 +72,48 @@ func (a *app) demo(ctx context.Context) error {
 	}
 	d.daemon, err = build(c, d.store, zerolog.Nop(), d.transports())
 	if err == nil {
-		err = d.play(ctx, c)
+		err = d.show(ctx, c)
 	}
 	return errors.Join(err, d.store.Close())
 }
 
-func (d *demo) clock() time.Time { return d.now }
+func (d *demo) clock() time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.now
+}
+
+func (d *demo) turnTo(now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.now = now
+}
+
+// show plays with the page open.
+func (d *demo) show(ctx context.Context, c config.Config) error {
+	asked := newDesk(c, d.daemon)
+	asked.Now, asked.Since = d.clock, d.clock()
+	page, err := console.OpenPage(asked, "127.0.0.1:0", zerolog.Nop())
+	if err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	defer page.Close()
+	fmt.Fprintf(d.out, "The page about it is at %s\n", page.URL)
+	err = d.play(ctx, c)
+	if err == nil {
+		d.stay(ctx, page.URL)
+	}
+	return err
+}
+
+// stay waits where a person is at a terminal, until they have seen enough of the page.
+func (d *demo) stay(ctx context.Context, page string) {
+	if !isTerminal(d.out) {
+		return
+	}
+	fmt.Fprintf(d.out, "The page stays at %s until Ctrl-C.\n", page)
+	<-ctx.Done()
+}
 
 func (d *demo) transports() transports {
 	via := sandbox.Transport(map[string]http.Handler{"salesforce.demo.my.salesforce.com": d.org.Handler(), "referrals.demo": d.rf.Handler()})
@@ -84,6 +128,7 @@ func (d *demo) config(path string) config.Config {
 	c.ReferralFactory.BaseURL, c.ReferralFactory.APIKey = "https://referrals.demo/api/v2", config.NewSecret(d.rf.Key())
 	c.ReferralFactory.CallsPerMinute = 600
 	c.Store.Path = path
+	c.Poll.Schedule, c.Poll.Sweep = "@every "+demoEvery.String(), "@every "+demoEvery.String()
 	c.Campaigns = demoCampaigns()
 	return c
 }
@@ -110,34 +155,55 @@ func demoCampaigns() []config.Campaign {
 func (d *demo) play(ctx context.Context, c config.Config) error {
 	team := newSalesTeam(d, c)
 	fmt.Fprintf(d.out, "A Salesforce org and a Referral Factory in memory, %d campaigns, a sales team at work, and qualifyd polling every half hour.\n", len(c.Campaigns))
-	began := time.Now()
+	began, monday := time.Now(), d.clock()
 	for day := range demoDays {
-		if weekday := d.now.Weekday(); weekday != time.Saturday && weekday != time.Sunday {
-			fmt.Fprintf(d.out, "\n%s\n", d.now.Format("Monday, 2 January 2006"))
-			for d.now.Hour() < demoEnd {
-				team.work(day)
-				if err := d.pass(ctx); err != nil {
-					return err
-				}
-				d.now = d.now.Add(30 * time.Minute)
+		today := monday.AddDate(0, 0, day)
+		if weekday := today.Weekday(); weekday == time.Saturday || weekday == time.Sunday {
+			continue
+		}
+		fmt.Fprintf(d.out, "\n%s\n", today.Format("Monday, 2 January 2006"))
+		for hour := 0 * time.Hour; hour < demoHours; hour += demoEvery {
+			d.turnTo(today.Add(hour))
+			team.work(day)
+			if err := d.pass(ctx); err != nil {
+				return err
 			}
 		}
-		d.now = time.Date(d.now.Year(), d.now.Month(), d.now.Day()+1, demoStart, 0, 0, 0, time.UTC)
 	}
 	return d.sumUp(c, time.Since(began))
 }
 
 func (d *demo) pass(ctx context.Context) error {
-	d.now = d.now.Add(time.Minute) // what the team did is a minute old when qualifyd looks
+	d.turnTo(d.clock().Add(time.Minute)) // what the team did is a minute old when qualifyd looks
 	d.passes++
 	if err := d.daemon.once(ctx); err != nil {
 		return fmt.Errorf("demo: pass %d: %w", d.passes, errors.Unwrap(err))
+	}
+	if err := d.dateRuns(); err != nil {
+		return err
 	}
 	return d.store.View(func(tx *store.Tx) error {
 		return tx.Ledger(d.told, func(e store.Entry) error {
 			d.told = e.Number
 			return d.tell(tx, e)
 		})
+	})
+}
+
+// dateRuns has the jobs have run by the demo's clock, not by this machine's.
+func (d *demo) dateRuns() error {
+	return d.store.Update(func(tx *store.Tx) error {
+		for _, job := range []string{desk.SweepJob, desk.PollJob, desk.DeliverJob} {
+			r, err := tx.Run(job)
+			if err == nil {
+				r.Begun, r.Ended, r.Well = d.clock(), d.clock(), d.clock()
+				err = tx.PutRun(r)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
+	"time"
 
 	"qualifyd/cmd/config"
 	"qualifyd/rules"
@@ -24,6 +25,9 @@ var (
 	firstNames = []string{"Ada", "Ben", "Cleo", "Dev", "Ella", "Finn", "Gia", "Hugo", "Ines", "Jon", "Kira", "Leo", "Mina", "Noah", "Ola", "Pia", "Quin", "Rosa", "Sam", "Tess"}
 	lastNames  = []string{"Abara", "Brandt", "Castro", "Dahl", "Eriksen", "Fuchs", "Garcia", "Haas", "Ito", "Jansen", "Kaya", "Lind", "Moreau", "Novak", "Okafor"}
 )
+
+// stepTakes is how long the team is at one person's record.
+const stepTakes = 77 * time.Second
 
 // person is a referral as the sales team sees it.
 type person struct {
@@ -58,7 +62,7 @@ func newSalesTeam(d *demo, c config.Config) *salesTeam {
 			t.arrive = append(t.arrive, t.newPerson(campaign, len(t.arrive)))
 		}
 	}
-	d.now = d.now.AddDate(0, 0, 3) // whom the company knew, it knew for some days
+	d.turnTo(d.clock().AddDate(0, 0, 3)) // whom the company knew, it knew for some days
 	t.dice.Shuffle(len(t.arrive), func(i, j int) { t.arrive[i], t.arrive[j] = t.arrive[j], t.arrive[i] })
 	return t
 }
@@ -80,6 +84,7 @@ func (t *salesTeam) work(day int) {
 	}
 	for _, p := range t.people {
 		if t.dice.IntN(40) == 0 {
+			t.turnTo(t.clock().Add(stepTakes))
 			t.advance(p)
 		}
 	}
@@ -146,7 +151,7 @@ func (t *salesTeam) advanceDeal(p *person) {
 // badFlow is an automation that somebody got wrong: it wins every open deal at once. The campaign's brake is for this.
 func (t *salesTeam) badFlow() {
 	t.flowRan = true
-	fmt.Fprintf(t.out, "  %s  (somebody activates a Flow that sets every open deal to %s)\n", t.now.Format("15:04"), demoStage)
+	fmt.Fprintf(t.out, "  %s  (somebody activates a Flow that sets every open deal to %s)\n", t.clock().Format("15:04"), demoStage)
 	for _, p := range t.people {
 		if p.campaign.Qualify.Method == rules.LeadConvertsToStage && p.deal != "" && t.org.Get("Opportunity", p.deal)["StageName"] != demoStage {
 			t.org.Update("Opportunity", p.deal, sandbox.Fields{"StageName": demoStage})

@@ -6,6 +6,8 @@ import (
 	"io"
 
 	"qualifyd/cmd/config"
+	"qualifyd/cmd/console"
+	"qualifyd/cmd/desk"
 	"qualifyd/store"
 	"qualifyd/sync/deliver"
 	"qualifyd/sync/poll"
@@ -31,17 +33,19 @@ type incomplete struct{ error }
 
 func (e incomplete) Unwrap() error { return e.error }
 
-// logged marks failures that the log has told of already.
-type logged struct{ error }
+// told marks failures that a person, or the log, has been told of already.
+type told struct{ error }
 
-func (e logged) Unwrap() error { return e.error }
+func (e told) Unwrap() error { return e.error }
 
 // exitCode decides, in one place, how the process ends. Of several failures the one that needs a person soonest decides.
 func exitCode(err error) int {
 	switch {
 	case err == nil:
 		return exitDone
-	case holds[usageError](err):
+	case holds[*console.Failed](err):
+		return failedCode(err)
+	case holds[usageError](err), holds[desk.UsageError](err):
 		return exitUsage
 	case holds[*config.Problems](err), errors.Is(err, poll.ErrOtherOrg), errors.Is(err, poll.ErrOtherAccount), ofKind(err, salesforce.Gone):
 		return exitConfig
@@ -53,6 +57,13 @@ func exitCode(err error) int {
 		return exitIncomplete
 	}
 	return exitFailed
+}
+
+// failedCode is the exit code that a running daemon answered with.
+func failedCode(err error) int {
+	var f *console.Failed
+	errors.As(err, &f)
+	return f.Code
 }
 
 // holds tells whether an error of type E is anywhere in err.
@@ -81,15 +92,15 @@ func ofKind(err error, kind salesforce.Kind) bool {
 
 // report tells a person what went wrong, and for the commonest causes what to do.
 func report(w io.Writer, err error) {
-	if err == nil || holds[logged](err) {
+	if err == nil || holds[told](err) {
 		return
 	}
 	fmt.Fprintf(w, "qualifyd: %v\n", err)
 	switch {
-	case holds[usageError](err):
+	case holds[usageError](err), holds[desk.UsageError](err):
 		fmt.Fprintln(w, "hint: qualifyd --help lists the commands")
 	case errors.Is(err, store.ErrLocked):
-		fmt.Fprintln(w, "hint: a running qualifyd has the store; stop it first (systemctl stop qualifyd)")
+		fmt.Fprintln(w, "hint: another qualifyd has the store: one that starts or stops just now, or a run --once; try again in a moment")
 	case errors.Is(err, store.ErrMissing):
 		fmt.Fprintln(w, "hint: qualifyd run makes the store; is store.path the one it uses?")
 	case errors.Is(err, store.ErrNewer):

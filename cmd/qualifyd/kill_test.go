@@ -124,7 +124,7 @@ func TestKilledAtAnyRequestNobodyIsMissedAndNobodyTwice(t *testing.T) {
 		for _, u := range []sandbox.User{ann, bob} { // by us, not by somebody else
 			w.run("explain", u.Code).want(exitDone, "is delivered", "qualified: ")
 		}
-		w.run("explain", bob.Code).want(exitDone, "Lead "+leads[1]+", linked by [created")
+		w.run("explain", bob.Code).want(exitDone, "Lead "+leads[1]+", linked by its creation by qualifyd")
 		if n := len(w.org.IDs("Lead")); n != 2 {
 			w.t.Errorf("in the end: got %d leads, want two", n)
 		}

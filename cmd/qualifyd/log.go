@@ -23,6 +23,9 @@ func newLogger(w io.Writer, c config.Log) zerolog.Logger {
 }
 
 func isTerminal(w io.Writer) bool {
+	if shown, ok := w.(*progress); ok {
+		w = shown.out
+	}
 	f, ok := w.(*os.File)
 	if !ok {
 		return false

@@ -26,7 +26,7 @@ type streams struct{ out, err io.Writer }
 
 // run is the whole program: arguments in, exit code out.
 func run(ctx context.Context, args []string, s streams) int {
-	a := &app{streams: s}
+	a := &app{streams: s, progress: newProgress(s.err)}
 	root := newRoot(a)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)

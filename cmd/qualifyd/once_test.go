@@ -233,7 +233,7 @@ func TestAStoreThatCannotBeUsedExits1(t *testing.T) {
 		w.open()
 		s := w.lock()
 		defer s.Close()
-		w.run("run", "--once").want(exitFailed, "in use by another process", "hint: a running qualifyd has the store; stop it first")
+		w.run("run", "--once").want(exitFailed, "in use by another process", "hint: another qualifyd has the store")
 	})
 	t.Run("it is no store", func(t *testing.T) {
 		w := newWorld(t, watching)

@@ -1,254 +1,132 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os/user"
-	"slices"
-	"strconv"
+	"io"
+	"os"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"qualifyd/cmd/config"
-	"qualifyd/rules"
-	"qualifyd/store"
-	"qualifyd/sync/poll"
+	"qualifyd/cmd/desk"
 )
 
 func (a *app) referralsCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "referrals", Short: "List referrals, pin records to them, join or judge them anew", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(a.listCommand(), a.pinCommand(), a.rejudgeCommand(), a.joinCommand())
+	cmd.AddCommand(a.listReferralsCommand(), a.pinCommand(), a.importCommand(), a.joinCommand(),
+		a.orderCommand(&cobra.Command{
+			Use: "rejudge REFERRAL...", Short: "Have referrals joined and judged anew by what holds now", Args: cobra.MinimumNArgs(1),
+		}, desk.RejudgeQuestion))
 	return cmd
 }
 
-// filter says which referrals a list shows.
-type filter struct {
-	campaign      int64
-	state, reason string
+func (a *app) listReferralsCommand() *cobra.Command {
+	var f desk.Filter
+	cmd := &cobra.Command{Use: "list", Short: "List referrals with where they stand and why", Args: cobra.NoArgs}
+	cmd.Flags().Int64Var(&f.Campaign, "campaign", 0, "only those of a campaign")
+	cmd.Flags().StringVar(&f.State, "state", "", "only those in a state: pending, owed, delivered, elsewhere, overridden, rejected")
+	cmd.Flags().StringVar(&f.Reason, "reason", "", "only those with a reason code, like existing_record")
+	return listCommand(a, cmd, desk.ReferralsQuestion, func([]string) desk.Filter { return f }, printReferrals)
 }
 
-func (f filter) shows(r rules.Referral) bool {
-	return (f.campaign == 0 || r.CampaignID == f.campaign) &&
-		(f.state == "" || string(r.Standing) == f.state) &&
-		(f.reason == "" || string(r.Verdict.Reason) == f.reason)
-}
-
-// line is a referral in a list.
-type line struct {
-	ID       int64    `json:"id"`
-	Campaign int64    `json:"campaign"`
-	Code     string   `json:"code"`
-	Standing string   `json:"standing"`
-	Reason   string   `json:"reason"`
-	Sentence string   `json:"sentence"`
-	Records  []string `json:"records"`
-}
-
-func (a *app) listCommand() *cobra.Command {
-	var f filter
-	var output string
-	cmd := &cobra.Command{Use: "list", Short: "List referrals with where they stand and why", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			if err := checkOutput(output); err != nil {
-				return err
-			}
-			c, _, err := config.Load(a.configPath)
-			if err != nil {
-				return err
-			}
-			lines := []line{}
-			err = withStore(c, func(s *store.Store) error {
-				return s.View(func(tx *store.Tx) error {
-					return tx.Referrals(func(r rules.Referral) error {
-						if f.shows(r) {
-							lines = append(lines, lineOf(r))
-						}
-						return nil
-					})
-				})
-			})
-			if err != nil {
-				return err
-			}
-			if output == "json" {
-				return json.NewEncoder(a.out).Encode(lines)
-			}
-			return a.printLines(lines)
-		}}
-	cmd.Flags().Int64Var(&f.campaign, "campaign", 0, "only of this campaign")
-	cmd.Flags().StringVar(&f.state, "state", "", "only in this state: pending, owed, delivered, elsewhere, overridden, rejected")
-	cmd.Flags().StringVar(&f.reason, "reason", "", "only with this reason code")
-	cmd.Flags().StringVarP(&output, "output", "o", "", "json")
-	return cmd
-}
-
-func lineOf(r rules.Referral) line {
-	l := line{ID: r.ID, Campaign: r.CampaignID, Code: r.Code, Standing: string(r.Standing), Reason: string(r.Verdict.Reason),
-		Sentence: r.Verdict.Sentence, Records: []string{}}
-	for _, link := range r.Links {
-		l.Records = append(l.Records, link.RecordID)
-	}
-	return l
-}
-
-func (a *app) printLines(lines []line) error {
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+func printReferrals(out io.Writer, lines []desk.ReferralLine) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "ID\tCAMPAIGN\tCODE\tSTATE\tREASON\tWHY")
 	for _, l := range lines {
-		fmt.Fprintf(w, "%d\t%d\t%s\t%s\t%s\t%s\n", l.ID, l.Campaign, l.Code, l.Standing, l.Reason, l.Sentence)
+		fmt.Fprintf(w, "%d\t%d\t%s\t%s\t%s\t%s\n", l.ID, l.Campaign, printable(l.Code), l.Standing, l.Reason, printable(l.Sentence))
 	}
 	return w.Flush()
 }
 
 func (a *app) pinCommand() *cobra.Command {
-	var why string
-	cmd := &cobra.Command{Use: "pin REFERRAL RECORD", Short: "Make a Lead, Contact or Opportunity a referral's; lifts a block", Args: cobra.ExactArgs(2),
-		RunE: func(_ *cobra.Command, args []string) error {
-			return a.order(args[:1], why, func(tx *store.Tx, r rules.Referral, o poll.Order) error {
-				return poll.Pin(tx, r, args[1], o)
-			}, "%d is pinned to "+args[1]+"; the next pass reads the record")
-		}}
-	cmd.Flags().StringVar(&why, "reason", "", "why, for the ledger")
-	return cmd
-}
-
-func (a *app) rejudgeCommand() *cobra.Command {
-	var why string
-	cmd := &cobra.Command{Use: "rejudge REFERRAL...", Short: "Have referrals joined and judged anew by what holds now", Args: cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			return a.order(args, why, poll.Rejudge, "%d will be judged anew by the next pass")
-		}}
-	cmd.Flags().StringVar(&why, "reason", "", "why, for the ledger")
-	return cmd
+	cmd := &cobra.Command{Use: "pin REFERRAL RECORD", Short: "Make a Lead, Contact or Opportunity a referral's; lifts a block", Args: cobra.ExactArgs(2)}
+	why := reasonFlag(cmd)
+	return listCommand(a, cmd, desk.PinQuestion, func(args []string) desk.PinRequest {
+		return desk.PinRequest{Referral: args[0], Record: args[1], Reason: *why}
+	}, func(out io.Writer, done desk.Done) error { return printDone(out, []desk.Done{done}) })
 }
 
 func (a *app) joinCommand() *cobra.Command {
-	var why string
-	var yes bool
 	cmd := &cobra.Command{Use: "join REFERRAL...", Short: "Create or mark the record of referrals that were there from the start", Args: cobra.MinimumNArgs(1),
 		Long: `A referral that the campaign's first sweep already showed is linked to records that exist,
 but none is created or marked for it. This does so on purpose.
 
 Without --yes it only shows whom it is about. What exactly would be written shows
 qualifyd run --dry-run, once the referrals are marked with --yes and before the next pass.`,
-		RunE: func(_ *cobra.Command, args []string) error {
-			if !yes {
-				return a.previewJoin(args)
-			}
-			return a.order(args, why, poll.AskJoin, "%d will be created or marked by the next pass")
-		}}
-	cmd.Flags().StringVar(&why, "reason", "", "why, for the ledger")
-	cmd.Flags().BoolVar(&yes, "yes", false, "do it")
-	return cmd
-}
-
-func (a *app) previewJoin(args []string) error {
-	c, _, err := config.Load(a.configPath)
-	if err != nil {
-		return err
 	}
-	return withStore(c, func(s *store.Store) error {
-		return s.View(func(tx *store.Tx) error {
-			for _, arg := range args {
-				r, err := poll.FindOne(tx, arg)
-				if err != nil {
-					return err
-				}
-				i := slices.IndexFunc(c.Campaigns, func(one config.Campaign) bool { return one.ID == r.CampaignID })
-				if i < 0 || !campaign(c.Campaigns[i]).Creates() {
-					return fmt.Errorf("referral %d: when_lead_joins of its campaign %d is nothing; there is nothing to create", r.ID, r.CampaignID)
-				}
-				fmt.Fprintf(a.out, "referral %d (%s, %d records linked): would be joined by %s, duplicates %s\n",
-					r.ID, r.Standing, len(r.Links), c.Campaigns[i].WhenLeadJoins, c.Campaigns[i].Duplicates)
-			}
-			fmt.Fprintln(a.out, "nothing was done; say --yes to do it")
-			return nil
-		})
-	})
-}
-
-func (a *app) resumeCommand() *cobra.Command {
-	var why string
-	cmd := &cobra.Command{Use: "resume REFERRAL", Short: "Let a referral that somebody set back to pending qualify again", Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			if why == "" {
-				return usageError{errors.New("--reason is required: the ledger keeps who resumed a referral, and why")}
-			}
-			return a.order(args, why, poll.Resume, "%d is judged again by the next pass")
-		}}
-	cmd.Flags().StringVar(&why, "reason", "", "why, for the ledger (required)")
-	return cmd
-}
-
-func (a *app) releaseCommand() *cobra.Command {
-	var why string
-	cmd := &cobra.Command{Use: "release CAMPAIGN", Short: "Let the qualifications go that a campaign's brake holds", Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			id, err := strconv.ParseInt(args[0], 10, 64)
-			if err != nil {
-				return usageError{fmt.Errorf("%q is no campaign id", args[0])}
-			}
-			c, _, err := config.Load(a.configPath)
-			if err != nil {
-				return err
-			}
-			if !slices.ContainsFunc(c.Campaigns, func(one config.Campaign) bool { return one.ID == id }) {
-				return fmt.Errorf("campaign %d is not in %s", id, a.configPath)
-			}
-			return withStore(c, func(s *store.Store) error {
-				released := 0
-				err := s.Update(func(tx *store.Tx) (err error) {
-					released, err = poll.Release(tx, id, newOrder(why))
-					return err
-				})
-				if err == nil {
-					fmt.Fprintf(a.out, "%d qualifications of campaign %d are released; the next pass delivers them\n", released, id)
-				}
-				return err
-			})
-		}}
-	cmd.Flags().StringVar(&why, "reason", "", "why, for the ledger")
-	return cmd
-}
-
-// order carries out an act on each of the referrals that args name, all or none, and says done for each.
-func (a *app) order(args []string, why string, act func(*store.Tx, rules.Referral, poll.Order) error, done string) error {
-	c, _, err := config.Load(a.configPath)
-	if err != nil {
-		return err
-	}
-	return withStore(c, func(s *store.Store) error {
-		var ids []int64
-		err := s.Update(func(tx *store.Tx) error {
-			for _, arg := range args {
-				r, err := poll.FindOne(tx, arg)
-				if err != nil {
-					return err
-				}
-				if err := act(tx, r, newOrder(why)); err != nil {
-					return err
-				}
-				ids = append(ids, r.ID)
-			}
-			return nil
-		})
-		for _, id := range ids {
-			if err == nil {
-				fmt.Fprintf(a.out, "referral "+done+"\n", id)
-			}
+	yes := cmd.Flags().Bool("yes", false, "do it")
+	a.orderCommand(cmd, desk.JoinQuestion)
+	order := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if *yes {
+			return order(cmd, args)
 		}
+		would, err := ask(cmd.Context(), a, desk.JoinPreviewQuestion, desk.OrderRequest{Referrals: args})
+		if err != nil {
+			return err
+		}
+		if err := printDone(a.out, would); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(a.out, "nothing was done; say --yes to do it")
 		return err
-	})
+	}
+	return cmd
 }
 
-func newOrder(why string) poll.Order {
-	o := poll.Order{Who: "unknown", Why: why, At: time.Now().UTC()}
-	if u, err := user.Current(); err == nil {
-		o.Who = u.Username
+func (a *app) importCommand() *cobra.Command {
+	var request desk.ImportRequest
+	var output string
+	cmd := &cobra.Command{Use: "import FILE.csv", Short: "Pin records to many referrals at once", Args: cobra.ExactArgs(1),
+		Long: `Reads a CSV file with a header and two columns: the referral (id, code or referral), and its
+record (record: an Id; or email: the address that the record has in Salesforce, where the
+person uses another one there than in the referral). Every row is checked before the first
+is pinned; a bad row is named with its line, and then nothing is pinned.`,
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if err := checkOutput(output); err != nil {
+				return err
+			}
+			if request.File, err = os.ReadFile(args[0]); err != nil {
+				return fmt.Errorf("import: %w", err)
+			}
+			question := desk.ImportQuestion
+			if desk.NamesByEmail(request.File) {
+				question = desk.ImportByEmailQuestion
+			}
+			done, err := ask(cmd.Context(), a, question, request)
+			if err != nil {
+				return err
+			}
+			if output == "json" {
+				err = a.printJSON(done)
+			} else {
+				a.printImported(args[0], done)
+			}
+			if err == nil && len(done.Problems) > 0 {
+				err = told{errors.New("not imported")}
+			}
+			return err
+		},
 	}
-	return o
+	cmd.Flags().StringVar(&request.Reason, "reason", "", "why, for the ledger; no e-mail addresses")
+	cmd.Flags().BoolVar(&request.Preview, "preview", false, "check the file, and pin nothing")
+	cmd.Flags().StringVarP(&output, "output", "o", "", "json")
+	return cmd
+}
+
+func (a *app) printImported(file string, done desk.Imported) {
+	for _, p := range done.Problems {
+		place := fmt.Sprintf("%s:%d", file, p.Line)
+		if p.Column != "" {
+			place += ", column " + p.Column
+		}
+		fmt.Fprintf(a.out, "%s: %s\n", place, printable(p.Text))
+	}
+	verb := "pinned"
+	if done.Preview {
+		verb = "to be pinned"
+	}
+	fmt.Fprintf(a.out, "%d %s, %d pinned before, %d problems\n", done.Pinned, verb, done.Unchanged, len(done.Problems))
 }

@@ -4,6 +4,8 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"qualifyd/cmd/config"
 )
 
 // defaultConfig is where the config is looked for last.
@@ -12,6 +14,8 @@ const defaultConfig = "/etc/qualifyd/config.yaml"
 // app is what all commands share.
 type app struct {
 	streams
+	progress   *progress
+	warnings   []config.Warning // of the config that was loaded
 	configPath string
 	understood bool // the command line was
 }
@@ -37,9 +41,11 @@ Exit codes: 0 done, 1 failed, 64 wrong usage, 75 incomplete (it will be tried ag
 	root.SetErr(a.err)
 	root.PersistentFlags().StringVar(&a.configPath, "config", configFromEnvironment(), "the config file ($QUALIFYD_CONFIG)")
 	root.AddCommand(
-		a.runCommand(), a.demoCommand(), a.sandboxCommand(),
-		a.explainCommand(), a.referralsCommand(), a.resumeCommand(), a.releaseCommand(),
-		a.configCommand(), a.versionCommand(),
+		a.runCommand(), a.initCommand(), a.connectCommand(), a.demoCommand(), a.sandboxCommand(),
+		a.explainCommand(), a.statusCommand(), a.pollCommand(), a.referralsCommand(),
+		a.qualifyCommand(), a.unqualifyCommand(), a.resumeCommand(), a.releaseCommand(), a.outboxCommand(),
+		a.fieldsCommand(), a.valuesCommand(), a.stagesCommand(), a.campaignsCommand(),
+		a.doctorCommand(), a.configCommand(), a.versionCommand(),
 	)
 	return root
 }

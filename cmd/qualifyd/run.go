@@ -14,13 +14,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"qualifyd/cmd/config"
+	"qualifyd/cmd/desk"
 	"qualifyd/rules"
 	"qualifyd/store"
-	"qualifyd/sync/deliver"
 	"qualifyd/sync/poll"
-	"qualifyd/sync/referralfactory"
-	"qualifyd/sync/salesforce"
-	"qualifyd/sync/schedule"
 )
 
 func (a *app) runCommand() *cobra.Command {
@@ -38,11 +35,11 @@ With --dry-run it reads both services, works on a copy of the store, writes nowh
 prints each record it would create or mark and each referral it would qualify.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, log, err := a.loadConfig()
-			if err == nil {
-				err = a.checkBuilt(c, log)
-			}
 			if err != nil {
 				return err
+			}
+			if c.Metrics.Listen != "" {
+				log.Warn().Str("key", "metrics.listen").Msg("this version does not serve it yet")
 			}
 			if dry {
 				return a.dryRun(cmd.Context(), c, log)
@@ -55,20 +52,6 @@ prints each record it would create or mark and each referral it would qualify.`,
 	return cmd
 }
 
-// checkBuilt refuses, or warns of, what the config may say and this version does not do yet.
-func (a *app) checkBuilt(c config.Config, log zerolog.Logger) error {
-	for key, listen := range map[string]string{"console.listen": c.Console.Listen, "metrics.listen": c.Metrics.Listen} {
-		if listen != "" {
-			log.Warn().Str("key", key).Msg("this version does not serve it yet")
-		}
-	}
-	if c.Salesforce.Auth.Flow != config.FlowWeb {
-		return nil
-	}
-	return &config.Problems{Path: a.configPath, List: []config.Problem{{Key: "salesforce.auth.flow",
-		Text: "web needs qualifyd connect, which this version does not have yet; use client_credentials or jwt"}}}
-}
-
 // runOn runs on the config's store, which is made at the first start.
 func (a *app) runOn(ctx context.Context, c config.Config, log zerolog.Logger, once bool) error {
 	s, err := store.OpenOrCreate(c.Store.Path)
@@ -76,13 +59,17 @@ func (a *app) runOn(ctx context.Context, c config.Config, log zerolog.Logger, on
 		return err
 	}
 	d, err := build(c, s, log, transports{})
+	if err == nil {
+		d.poller.Progress = a.progress.step
+		defer a.progress.end()
+	}
 	switch {
 	case err != nil:
 	case once:
 		err = d.once(ctx)
 	default:
 		d.reload = func() (config.Config, error) { c, _, err := config.Load(a.configPath); return c, err }
-		err = d.run(ctx, c)
+		err = d.serve(ctx, c, a.warnings)
 	}
 	return errors.Join(err, s.Close())
 }
@@ -90,15 +77,15 @@ func (a *app) runOn(ctx context.Context, c config.Config, log zerolog.Logger, on
 // once does everything once, in order. What fails does not keep the rest from being done, except that another org's or account's data must
 // not be mixed in.
 func (d *daemon) once(ctx context.Context) error {
-	sweep := d.poller.Sweep(ctx)
+	sweep := d.step(ctx, desk.SweepJob, d.poller.Sweep)
 	if errors.Is(sweep, poll.ErrOtherAccount) || errors.Is(sweep, poll.ErrStore) {
 		return sweep
 	}
-	pass := d.poller.Pass(ctx)
+	pass := d.step(ctx, desk.PollJob, d.poller.Pass)
 	if errors.Is(pass, poll.ErrOtherOrg) || errors.Is(pass, poll.ErrStore) {
 		return pass
 	}
-	deliver := d.deliverer.Run(ctx, false)
+	deliver := d.step(ctx, desk.DeliverJob, func(ctx context.Context) error { return d.deliverer.Run(ctx, false) })
 	err := errors.Join(sweep, pass, deliver)
 	if err == nil {
 		return d.warnOfHeld()
@@ -106,7 +93,17 @@ func (d *daemon) once(ctx context.Context) error {
 	for _, one := range flatten(err) {
 		d.log.Error().Err(one).Msg("the pass is incomplete")
 	}
-	return logged{incomplete{err}}
+	return told{incomplete{err}}
+}
+
+// step does one of a daemon's jobs, and records how it went.
+func (d *daemon) step(ctx context.Context, name string, work func(context.Context) error) error {
+	begun := time.Now()
+	err := work(ctx)
+	if recorded := record(d.poller.Store, name, begun, err); recorded != nil {
+		return errors.Join(err, poll.ErrStore, recorded)
+	}
+	return err
 }
 
 // flatten lists the failures that were joined.
@@ -146,7 +143,7 @@ func (a *app) dryRun(ctx context.Context, c config.Config, log zerolog.Logger) e
 	}
 	d, err := build(c, s, log, transports{})
 	if err == nil {
-		d.poller.Preview = a.printWrite
+		d.poller.Progress, d.poller.Preview = a.progress.step, a.printWrite
 		d.deliverer.Preview = a.printQualification
 		err = d.once(ctx)
 	}
@@ -179,126 +176,9 @@ func (a *app) printWrite(w poll.Write) {
 }
 
 func (a *app) printQualification(r rules.Referral) {
+	if r.Standing != rules.Owed {
+		fmt.Fprintf(a.out, "would set referral %d (code %s) of campaign %d back to pending\n", r.ID, printable(r.Code), r.CampaignID)
+		return
+	}
 	fmt.Fprintf(a.out, "would qualify referral %d (code %s) of campaign %d: %s\n", r.ID, r.Code, r.CampaignID, r.Verdict.Sentence)
-}
-
-// Names of the daemon's jobs.
-const (
-	sweepJob   = "sweep"
-	pollJob    = "poll"
-	deliverJob = "deliver"
-)
-
-// deliverEvery is how often the daemon looks into the outbox besides after each pass: for what waited after trouble.
-const deliverEvery = "@every 15s"
-
-// run is the daemon: three jobs, until ctx is done.
-func (d *daemon) run(ctx context.Context, c config.Config) error {
-	specs := map[string]string{sweepJob: c.Poll.Sweep, pollJob: c.Poll.Schedule, deliverJob: deliverEvery}
-	work := map[string]func(context.Context) error{
-		sweepJob:   d.poller.Sweep,
-		pollJob:    d.poller.Pass,
-		deliverJob: func(ctx context.Context) error { return d.deliverer.Run(ctx, true) },
-	}
-	after := map[string]string{sweepJob: pollJob, pollJob: deliverJob}
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	var runner *schedule.Runner
-	var jobs []schedule.Job
-	for _, name := range []string{sweepJob, pollJob, deliverJob} {
-		spec, err := schedule.Parse(specs[name], config.LeastGap)
-		if err != nil {
-			return fmt.Errorf("poll.%s: %w", name, err)
-		}
-		j := &job{daemon: d, name: name, work: work[name], stop: stop}
-		jobs = append(jobs, schedule.Job{Name: name, Spec: spec, AtStart: name != pollJob, Run: func(ctx context.Context) {
-			j.run(ctx)
-			runner.Kick(after[name])
-		}})
-	}
-	runner = schedule.New(d.log, jobs...)
-	d.log.Info().Int("campaigns", len(c.Campaigns)).Str("poll", c.Poll.Schedule).Str("sweep", c.Poll.Sweep).Msg("qualifyd is running")
-	runner.Run(ctx)
-	d.log.Info().Msg("qualifyd has stopped")
-	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
-		return cause
-	}
-	return nil
-}
-
-// job is one of the daemon's jobs, with what it last had to say: trouble is told once when it begins or changes, and once when it ends.
-type job struct {
-	*daemon
-	name    string
-	work    func(context.Context) error
-	stop    context.CancelCauseFunc
-	trouble string
-	since   time.Time
-	refused int
-	parked  time.Time // refused credentials: not tried again before, by the local clock
-}
-
-func (j *job) run(ctx context.Context) {
-	if time.Now().Before(j.parked) {
-		return
-	}
-	if j.refused > 0 {
-		j.readKeyAgain()
-	}
-	err := j.work(ctx)
-	switch {
-	case ctx.Err() != nil, errors.Is(err, poll.ErrStretched):
-		return
-	case errors.Is(err, poll.ErrStore), errors.Is(err, deliver.ErrStore), errors.Is(err, poll.ErrOtherOrg), errors.Is(err, poll.ErrOtherAccount):
-		j.stop(err) // going on would make it worse
-		return
-	}
-	j.park(err)
-	j.tell(err)
-}
-
-// park lets a service that refuses the credentials rest, longer each time.
-func (j *job) park(err error) {
-	refused := holds[*referralfactory.Refused](err)
-	if j.name == pollJob { // it may ask Referral Factory for a referrer as well, but goes on without
-		refused = ofKind(err, salesforce.Refused)
-	}
-	if !refused {
-		j.refused, j.parked = 0, time.Time{}
-		return
-	}
-	j.parked = time.Now().Add(min(time.Minute<<min(j.refused, 6), time.Hour))
-	j.refused++
-}
-
-// readKeyAgain is for a Referral Factory key that was rotated; the Salesforce client reads its own secret again.
-func (j *job) readKeyAgain() {
-	c, err := j.reload()
-	if err == nil {
-		j.poller.SetAccount(account(c)) // nothing is delivered until a sweep has found it to be the same account
-		err = j.rf.SetAPIKey(c.ReferralFactory.APIKey.Reveal())
-	}
-	if err != nil {
-		j.log.Error().Err(err).Str("job", j.name).Msg("the Referral Factory key cannot be read again")
-	}
-}
-
-func (j *job) tell(err error) {
-	text := ""
-	if err != nil {
-		text = err.Error()
-	}
-	switch {
-	case text == j.trouble:
-	case text == "":
-		j.log.Info().Str("job", j.name).Stringer("trouble", time.Since(j.since).Round(time.Second)).Msg("all is well again")
-	default:
-		if j.trouble == "" {
-			j.since = time.Now()
-		}
-		for _, one := range flatten(err) {
-			j.log.Error().Err(one).Str("job", j.name).Msg("it did not go well, and will be tried again")
-		}
-	}
-	j.trouble = text
 }

@@ -1,13 +1,15 @@
 package main
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/rs/zerolog"
 
 	"qualifyd/cmd/config"
+	"qualifyd/cmd/desk"
 	"qualifyd/rules"
 	"qualifyd/store"
 	"qualifyd/sync/deliver"
@@ -23,7 +25,9 @@ func (a *app) loadConfig() (config.Config, zerolog.Logger, error) {
 	if err != nil {
 		return c, zerolog.Nop(), err
 	}
-	log := newLogger(a.err, c.Log)
+	a.warnings = warnings
+	log := newLogger(a.progress, c.Log)
+	a.progress.log = log
 	for _, w := range warnings {
 		log.Warn().Str("config", a.configPath).Msg(w.String())
 	}
@@ -38,6 +42,12 @@ type daemon struct {
 	log       zerolog.Logger
 	// reload reads the config again, for a secret that was rotated.
 	reload func() (config.Config, error)
+
+	// Of a daemon that runs by schedule.
+	jobs    []*job
+	runner  *schedule.Runner
+	stop    context.CancelCauseFunc
+	ordered atomic.Bool // an operator has ordered a poll: its jobs follow each other by themselves
 }
 
 // transports are how the two services are reached; nil is the network.
@@ -76,13 +86,17 @@ func build(c config.Config, s *store.Store, log zerolog.Logger, via transports) 
 		Account:   account(c),
 		Campaigns: campaigns(c), Zone: c.ReferralFactory.Location,
 		Overlap: c.Poll.Overlap, Reconcile: reconcile.Next,
-		DailyCalls:      poll.DailyCalls{Percent: c.Salesforce.DailyCalls.Percent, Calls: c.Salesforce.DailyCalls.Calls},
+		DailyCalls:      dailyCalls(c),
 		SendFromSandbox: c.ReferralFactory.SendFromSandbox, Log: log,
 	})
 	d.deliverer = deliver.New(deliver.Options{
 		Store: s, ReferralFactory: rf, Ready: d.poller.AccountKnown, SendFromSandbox: c.ReferralFactory.SendFromSandbox, Log: log,
 	})
 	return d, nil
+}
+
+func dailyCalls(c config.Config) poll.DailyCalls {
+	return poll.DailyCalls{Percent: c.Salesforce.DailyCalls.Percent, Calls: c.Salesforce.DailyCalls.Calls}
 }
 
 // account is what leads to the Referral Factory account.
@@ -96,6 +110,7 @@ func salesforceOptions(c config.Config, log zerolog.Logger, via transports) sale
 		LoginURL: c.Salesforce.LoginURL, APIVersion: c.Salesforce.APIVersion,
 		Flow: salesforce.Flow(auth.Flow), ClientID: auth.ClientID, ClientSecret: auth.ClientSecret.Reveal(),
 		Username: auth.Username, PrivateKey: []byte(auth.PrivateKey.Reveal()), Audience: auth.Audience,
+		TokenFile: tokenFile(c),
 		Transport: via.salesforce, Log: log,
 	}
 }
@@ -130,11 +145,11 @@ func campaign(c config.Campaign) rules.Campaign {
 	return out
 }
 
-// withStore runs fn on the store of a stopped daemon. It never makes one.
-func withStore(c config.Config, fn func(*store.Store) error) error {
-	s, err := store.Open(c.Store.Path)
-	if err != nil {
-		return err
+// newDesk is where questions about a config and its store are answered; d has what a pass works with.
+func newDesk(c config.Config, d *daemon) *desk.Desk {
+	return &desk.Desk{
+		Version: version, Config: c, Campaigns: d.poller.Campaigns, Store: d.poller.Store,
+		Salesforce: d.poller.Salesforce, ReferralFactory: d.rf, Poll: d.poller.Options,
+		OtherBaseURL: tryBaseURL(d.reload), PollNow: d.once,
 	}
-	return errors.Join(fn(s), s.Close())
 }

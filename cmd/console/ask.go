@@ -1,0 +1,103 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+
+	"qualifyd/cmd/desk"
+)
+
+// ErrNobody is returned when no daemon listens for the store.
+var ErrNobody = errors.New("no running qualifyd listens for this store")
+
+// Failed is an error that a running daemon answered with.
+type Failed struct {
+	Code int    `json:"code"` // the exit code that the command ends with
+	Text string `json:"text"`
+}
+
+func (f *Failed) Error() string { return f.Text }
+
+// Ask asks the running daemon of a store. It returns ErrNobody where none listens on any of the sockets, and a [*Failed] where the daemon
+// answered with an error.
+func Ask[Q, A any](ctx context.Context, sockets []string, storePath string, q desk.Question[Q, A], request Q, progress desk.Progress) (A, error) {
+	var answer A
+	body, err := json.Marshal(request)
+	if err != nil {
+		return answer, fmt.Errorf("%s: %w", q.Name(), err)
+	}
+	none := ErrNobody
+	for _, path := range sockets {
+		resp, err := post(ctx, path, storePath, q.Name(), body)
+		switch {
+		case err == nil && resp.StatusCode == http.StatusMisdirectedRequest:
+			resp.Body.Close()
+			continue // another store's daemon
+		case nobody(err):
+			continue
+		case errors.Is(err, os.ErrPermission): // it may be another store's
+			none = fmt.Errorf("%w that you may ask: %s is its service's user's and group's", ErrNobody, path)
+			continue
+		case err != nil:
+			return answer, fmt.Errorf("the control socket %s: %w", path, err)
+		}
+		defer resp.Body.Close()
+		raw, err := receive(resp, progress)
+		if err != nil {
+			return answer, err
+		}
+		return answer, json.Unmarshal(raw, &answer)
+	}
+	return answer, none
+}
+
+// nobody tells whether an error means that no daemon listens on a socket: there is none, its daemon was killed, or the path is too long for
+// one (EINVAL).
+func nobody(err error) bool {
+	return errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.EINVAL)
+}
+
+func post(ctx context.Context, path, storePath, name string, body []byte) (*http.Response, error) {
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://qualifyd/ask/"+name, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set(storeHeader, storePath)
+	req.Header.Set(sudoHeader, os.Getenv("SUDO_USER"))
+	return transport.RoundTrip(req)
+}
+
+// receive reads an answer to its end, and passes progress on.
+func receive(resp *http.Response, progress desk.Progress) (json.RawMessage, error) {
+	if resp.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
+		return nil, errors.New(strings.TrimSpace(string(text)))
+	}
+	lines := json.NewDecoder(resp.Body)
+	for {
+		var one line
+		if err := lines.Decode(&one); err != nil {
+			return nil, fmt.Errorf("the daemon broke off its answer, perhaps because it stops; what was asked may have been done: %w", err)
+		}
+		switch {
+		case one.Failed != nil:
+			return nil, one.Failed
+		case one.Progress == nil:
+			return one.Answer, nil
+		case progress != nil:
+			progress(one.Progress.Work, one.Progress.Done, one.Progress.Total)
+		}
+	}
+}

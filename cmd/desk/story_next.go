@@ -1,0 +1,158 @@
+package desk
+
+import (
+	"cmp"
+	"fmt"
+
+	"qualifyd/rules"
+)
+
+// Next is what would have to happen for the referral to qualify, and who does it.
+type Next struct {
+	Who  Actor  `json:"who"`
+	What string `json:"what"`
+}
+
+// Actor is who can do something about a referral.
+type Actor string
+
+// The actors.
+const (
+	Nobody          Actor = "nobody"           // a pass does it, or nothing is left to do
+	Sales           Actor = "sales"            // in Salesforce
+	SalesforceAdmin Actor = "salesforce_admin" //
+	Admin           Actor = "admin"            // who writes the config
+	Operator        Actor = "operator"         // with a command
+)
+
+func (t *teller) next() Next {
+	switch {
+	case t.debt.Parked:
+		return t.operator("find out why it was refused, then: qualifyd outbox retry %d", t.ID)
+	case t.owed:
+		return t.nextDelivery()
+	}
+	switch t.Standing {
+	case rules.Delivered, rules.Elsewhere:
+		return Next{Nobody, "nothing is left to do: it is qualified"}
+	case rules.Overridden:
+		return t.operator("if it may qualify after all: qualifyd resume %d --reason TEXT", t.ID)
+	case rules.Rejected:
+		return t.operator("find out why it was refused, then: qualifyd outbox retry %d", t.ID)
+	case rules.Owed:
+		return Next{Nobody, "the next pass delivers it"}
+	}
+	if !t.configured {
+		return Next{Admin, fmt.Sprintf("put campaign %d back into the config", t.CampaignID)}
+	}
+	return t.nextPending()
+}
+
+func (t *teller) nextDelivery() Next {
+	switch {
+	case t.sandbox && t.debt.SentAt.IsZero():
+		return Next{Admin, "set referral_factory.send_from_sandbox to true, if a sandbox org is to qualify people for real"}
+	case !t.debt.SentAt.IsZero():
+		return Next{Nobody, "a delivery reads it back; if nothing came of the request by " + clock(t.debt.OpenUntil()) + ", it is sent again"}
+	}
+	return Next{Nobody, "the next delivery sends it (qualifyd poll has it sent at once)"}
+}
+
+// nextPending is for those whom a pass judges, by the reason that it gave.
+func (t *teller) nextPending() Next {
+	if waits := t.rule.Parked == "" && (t.joining || t.toRead || t.toJudge); waits && t.Verdict.Outcome != rules.Held {
+		return Next{Nobody, "the next pass looks it up, reads its records and judges it (qualifyd poll does so at once)"}
+	}
+	if next, ok := t.nextByPeople(); ok {
+		return next
+	}
+	return t.nextInSalesforce()
+}
+
+// nextByPeople is for the reasons that somebody has to lift who runs qualifyd or Salesforce.
+func (t *teller) nextByPeople() (Next, bool) {
+	switch t.Verdict.Reason {
+	case rules.NoRule:
+		return Next{Admin, fmt.Sprintf("choose a qualify.method for campaign %d; or the operator: %s", t.CampaignID, t.byHand())}, true
+	case rules.ValueUnknown:
+		return Next{Admin, "correct the campaign's value in the config (qualifyd values or stages lists them); or have it added in Salesforce"}, true
+	case rules.FieldUnreadable:
+		return Next{SalesforceAdmin, "give the Salesforce user read access to the field; or the admin: correct its name in the config (qualifyd fields lists them)"}, true
+	case rules.ExistingRecord:
+		return t.operator("if the person is no known customer after all: qualifyd referrals pin %d RECORD --reason TEXT; or, once the old record is deleted: "+
+			"qualifyd referrals rejudge %d", t.ID, t.ID), true
+	case rules.NotEffectiveYet, "":
+		return Next{Nobody, "a pass that reads Salesforce to the end (qualifyd poll; qualifyd status tells what keeps it)"}, true
+	case rules.InSandbox:
+		return Next{Admin, "connect the live org; or set referral_factory.send_from_sandbox to true, if a sandbox org is to qualify people for real"}, true
+	case rules.HeldByBrake:
+		return t.operator("look at what the brake holds (qualifyd referrals list --reason held_by_brake), then: qualifyd release %d", t.CampaignID), true
+	case rules.ValueRewritten:
+		return t.operator("if it qualifies all the same: %s; otherwise it stays held until the value really changes", t.byHand()), true
+	case rules.JoinRefused:
+		return Next{SalesforceAdmin, fmt.Sprintf("remove what Salesforce refuses the record for; then the operator: qualifyd referrals rejudge %d", t.ID)}, true
+	case rules.Ambiguous:
+		return t.operator("say whose the record is: qualifyd referrals pin %d RECORD; or sales: put the right referral code on it", t.ID), true
+	}
+	return Next{}, false
+}
+
+// nextInSalesforce is for the reasons that go away when the sales team does its work.
+func (t *teller) nextInSalesforce() Next {
+	object, _ := t.rule.WatchedField()
+	value := fmt.Sprintf("%q", cmp.Or(t.rule.Target.Value, t.rule.Value))
+	change := fmt.Sprintf("set %s of the %s to ", t.rule.Target.Field, object)
+	switch t.Verdict.Reason {
+	case rules.ValueNotReached:
+		return Next{Sales, change + value}
+	case rules.StageNotReached:
+		return Next{Sales, "move the Opportunity to the stage " + value}
+	case rules.NotConverted:
+		return Next{Sales, "convert the Lead, with an Opportunity"}
+	case rules.WithoutOpportunity:
+		return t.nextOpportunity()
+	case rules.ValuePredates:
+		return t.nextPredates(change + "another value and, after the next pass, to " + value + " again")
+	case rules.RecordDeleted:
+		return Next{Sales, fmt.Sprintf("undelete the record, have it shared with the Salesforce user, or make another %s %s", t.rule.Object, t.thatIsFound())}
+	}
+	next := Next{Sales, fmt.Sprintf("make a %s %s; or the operator, where there is one already: %s", t.rule.Object, t.thatIsFound(), t.pin("RECORD"))}
+	if t.rule.Creates() && t.fromStart() {
+		next.What += fmt.Sprintf("; or have it created (the referral was there from the start): qualifyd referrals join %d", t.ID)
+	}
+	return next
+}
+
+// nextPredates: only a new change counts. A conversion happens once.
+func (t *teller) nextPredates(again string) Next {
+	if t.rule.Method == rules.LeadConverts {
+		return t.operator("if it counts all the same: %s; a Lead is converted only once", t.byHand())
+	}
+	return Next{Sales, again + "; or, if it counts all the same, the operator: " + t.byHand()}
+}
+
+// nextOpportunity: a Lead that was converted without an Opportunity takes one that carries the code, or is pinned.
+func (t *teller) nextOpportunity() Next {
+	if t.rule.CodeField == "" {
+		return t.operator("pin the Opportunity that the Lead led to: %s", t.pin("OPPORTUNITY"))
+	}
+	return Next{Sales, fmt.Sprintf("make an Opportunity with the code %s in %s; or the operator: %s", t.Code, t.rule.CodeField, t.pin("OPPORTUNITY"))}
+}
+
+// thatIsFound says by what a record is recognised as the referral's.
+func (t *teller) thatIsFound() string {
+	if t.rule.CodeField == "" {
+		return "with the referral's e-mail"
+	}
+	return fmt.Sprintf("with the referral's e-mail, or with the code %s in %s", t.Code, t.rule.CodeField)
+}
+
+func (t *teller) pin(record string) string {
+	return fmt.Sprintf("qualifyd referrals pin %d %s", t.ID, record)
+}
+
+func (t *teller) byHand() string { return fmt.Sprintf("qualifyd qualify %d --reason TEXT", t.ID) }
+
+func (t *teller) operator(format string, args ...any) Next {
+	return Next{Operator, fmt.Sprintf(format, args...)}
+}

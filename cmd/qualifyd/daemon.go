@@ -1,0 +1,247 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"qualifyd/cmd/config"
+	"qualifyd/cmd/console"
+	"qualifyd/cmd/desk"
+	"qualifyd/store"
+	"qualifyd/sync/deliver"
+	"qualifyd/sync/poll"
+	"qualifyd/sync/referralfactory"
+	"qualifyd/sync/salesforce"
+	"qualifyd/sync/schedule"
+)
+
+// deliverEvery is how often the daemon looks into the outbox besides after each pass: for what waited after trouble.
+const deliverEvery = "@every 15s"
+
+// serve is the daemon with its control socket and its page, until ctx is done. Where one of them cannot be had the daemon runs all the same:
+// nobody is to go unqualified for that.
+func (d *daemon) serve(ctx context.Context, c config.Config, warnings []config.Warning) error {
+	if err := d.schedule(c); err != nil {
+		return err
+	}
+	answers := d.desk(c)
+	answers.Warnings = warnings
+	if socket, err := console.Listen(answers, exitCode, d.log); err != nil {
+		d.log.Error().Err(err).Msg("commands cannot reach the daemon while it runs")
+	} else {
+		d.log.Info().Str("socket", socket.Path).Msg("commands reach the daemon by its control socket")
+		defer func() {
+			if err := socket.Close(); err != nil {
+				d.log.Warn().Err(err).Msg("the control socket is left behind")
+			}
+		}()
+	}
+	if c.Console.Listen != "" {
+		if page, err := console.OpenPage(answers, c.Console.Listen, d.log); err != nil {
+			d.log.Error().Err(err).Str("key", "console.listen").Msg("there is no page while the daemon runs")
+		} else {
+			defer page.Close()
+		}
+	}
+	return d.run(ctx, c)
+}
+
+// desk is where the daemon's operators are answered.
+func (d *daemon) desk(c config.Config) *desk.Desk {
+	answers := newDesk(c, d)
+	answers.Since = time.Now().UTC()
+	answers.PollNow = d.pollNow
+	answers.DeliverNow = func() {
+		d.deliverer.Hurry()
+		d.runner.Kick(desk.DeliverJob)
+	}
+	return answers
+}
+
+// schedule plans the three jobs. A sweep is followed by a poll, and a poll by a delivery.
+func (d *daemon) schedule(c config.Config) error {
+	d.jobs = []*job{
+		{name: desk.SweepJob, spec: c.Poll.Sweep, atStart: true, then: desk.PollJob, work: d.poller.Sweep},
+		{name: desk.PollJob, spec: c.Poll.Schedule, then: desk.DeliverJob, work: d.poller.Pass},
+		{name: desk.DeliverJob, spec: deliverEvery, atStart: true, work: func(ctx context.Context) error { return d.deliverer.Run(ctx, true) }},
+	}
+	var planned []schedule.Job
+	for _, j := range d.jobs {
+		j.daemon = d
+		spec, err := schedule.Parse(j.spec, config.LeastGap)
+		if err != nil {
+			return fmt.Errorf("poll.%s: %w", j.name, err)
+		}
+		planned = append(planned, schedule.Job{Name: j.name, Spec: spec, AtStart: j.atStart, Run: func(ctx context.Context) {
+			j.run(ctx)
+			if !d.ordered.Load() {
+				d.runner.Kick(j.then)
+			}
+		}})
+	}
+	d.runner = schedule.New(d.log, planned...)
+	return nil
+}
+
+// run runs the scheduled jobs until ctx is done.
+func (d *daemon) run(ctx context.Context, c config.Config) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	d.stop = stop
+	d.log.Info().Int("campaigns", len(c.Campaigns)).Str("poll", c.Poll.Schedule).Str("sweep", c.Poll.Sweep).Msg("qualifyd is running")
+	d.runner.Run(ctx)
+	d.log.Info().Msg("qualifyd has stopped")
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}
+
+// pollNow has all jobs run once more, one after the other, on an operator's order: those that rest as well.
+func (d *daemon) pollNow(ctx context.Context) error {
+	d.ordered.Store(true)
+	defer d.ordered.Store(false)
+	var problems []error
+	for _, j := range d.jobs {
+		if err := d.runner.Do(ctx, j.name); err != nil {
+			return err
+		}
+		if err := j.last.Load(); err != nil {
+			problems = append(problems, *err)
+		}
+	}
+	if err := errors.Join(problems...); err != nil {
+		return incomplete{err}
+	}
+	return nil
+}
+
+// job is one of the daemon's jobs, with what it last had to say: trouble is told once when it begins or changes, and once when it ends.
+type job struct {
+	*daemon
+	name, spec, then string
+	atStart          bool
+	work             func(context.Context) error
+
+	last    atomic.Pointer[error] // of the newest run; nil when it went well
+	trouble string
+	since   time.Time
+	refused int
+	parked  time.Time // refused credentials: not tried again before, by the local clock
+}
+
+func (j *job) run(ctx context.Context) {
+	if time.Now().Before(j.parked) && !j.ordered.Load() {
+		return
+	}
+	if j.refused > 0 {
+		j.readKeyAgain()
+	}
+	begun := time.Now()
+	err := j.work(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	if errors.Is(err, poll.ErrStretched) {
+		err = nil
+	}
+	if recorded := record(j.poller.Store, j.name, begun, err); recorded != nil {
+		err = errors.Join(err, poll.ErrStore, recorded)
+	}
+	j.last.Store(nil)
+	if err != nil {
+		j.last.Store(&err)
+	}
+	if errors.Is(err, poll.ErrStore) || errors.Is(err, deliver.ErrStore) || errors.Is(err, poll.ErrOtherOrg) || errors.Is(err, poll.ErrOtherAccount) {
+		j.stop(err) // going on would make it worse
+		return
+	}
+	j.park(err)
+	j.tell(err)
+}
+
+// recordAgain is how often a job that goes well again and again is recorded, where it would not write otherwise.
+const recordAgain = time.Minute
+
+// record keeps for people how a job went.
+func record(s *store.Store, name string, begun time.Time, err error) error {
+	return s.Update(func(tx *store.Tx) error {
+		r, readErr := tx.Run(name)
+		if readErr != nil {
+			return readErr
+		}
+		ended := time.Now()
+		if name == desk.DeliverJob && err == nil && r.Trouble == "" && ended.Sub(r.Ended) < recordAgain {
+			return nil
+		}
+		r.Begun, r.Ended = begun.UTC(), ended.UTC()
+		if err == nil {
+			r.Well, r.Trouble, r.Since, r.Refused = r.Ended, "", time.Time{}, false
+			return tx.PutRun(r)
+		}
+		if r.Trouble == "" {
+			r.Since = r.Ended
+		}
+		var texts []string
+		for _, one := range flatten(err) {
+			texts = append(texts, one.Error())
+		}
+		r.Trouble, r.Refused = strings.Join(texts, "; "), refused(name, err)
+		return tx.PutRun(r)
+	})
+}
+
+// refused tells whether a job's own service refuses the credentials. A poll may ask Referral Factory for a referrer as well, but goes on
+// without.
+func refused(job string, err error) bool {
+	if job == desk.PollJob {
+		return ofKind(err, salesforce.Refused)
+	}
+	return holds[*referralfactory.Refused](err)
+}
+
+// park lets a service that refuses the credentials rest, longer each time.
+func (j *job) park(err error) {
+	if !refused(j.name, err) {
+		j.refused, j.parked = 0, time.Time{}
+		return
+	}
+	j.parked = time.Now().Add(min(time.Minute<<min(j.refused, 6), time.Hour))
+	j.refused++
+}
+
+// readKeyAgain is for a Referral Factory key that was rotated; the Salesforce client reads its own secret again.
+func (j *job) readKeyAgain() {
+	c, err := j.reload()
+	if err == nil {
+		j.poller.SetAccount(account(c)) // nothing is delivered until a sweep has found it to be the same account
+		err = j.rf.SetAPIKey(c.ReferralFactory.APIKey.Reveal())
+	}
+	if err != nil {
+		j.log.Error().Err(err).Str("job", j.name).Msg("the Referral Factory key cannot be read again")
+	}
+}
+
+func (j *job) tell(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	switch {
+	case text == j.trouble:
+	case text == "":
+		j.log.Info().Str("job", j.name).Stringer("trouble", time.Since(j.since).Round(time.Second)).Msg("all is well again")
+	default:
+		if j.trouble == "" {
+			j.since = time.Now()
+		}
+		for _, one := range flatten(err) {
+			j.log.Error().Err(one).Str("job", j.name).Msg("it did not go well, and will be tried again")
+		}
+	}
+	j.trouble = text
+}
