@@ -178,8 +178,8 @@ func judgeStage(rule Rule, r Referral, lead Linked, all []Linked) Verdict {
 	}
 	var verdicts []Verdict
 	for _, o := range taken(lead, all) {
-		if !o.known() || o.Absent {
-			verdicts = append(verdicts, not(StageNotReached, fmt.Sprintf("Opportunity %s cannot be read", o.RecordID)))
+		if v, unfit := o.unfit(); unfit {
+			verdicts = append(verdicts, v)
 			continue
 		}
 		got := o.read(rule.Target, o.stageSpan(r, lead, from))

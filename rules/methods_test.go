@@ -203,7 +203,7 @@ func TestLeadConvertsToStage(t *testing.T) {
 		{"converted without an Opportunity", []step{l, look("13 10:05", converted("12", "C", ""), edited("12 10:00"))}, "not converted_without_opportunity"},
 		{"the Opportunity is not linked yet", []step{l, conversion("12 10:00")}, "not not_converted"},
 		{"the Opportunity has not been read yet", []step{l, conversion("12 10:00"), o("11 10:00"), unread}, "not not_converted"},
-		{"the Opportunity is not shared with us", []step{l, conversion("12 10:00"), o("11 10:00"), notShared}, "not stage_not_reached"},
+		{"the Opportunity is not shared with us", []step{l, conversion("12 10:00"), o("11 10:00"), notShared}, "not record_deleted"},
 		{"the Opportunity is deleted", []step{l, conversion("12 10:00"), o("11 10:00"), look("13 10:05", stageIs("Won")), look("13 10:10", deleted)}, "not record_deleted"},
 		{"the Opportunity is another referral's too", []step{l, conversion("12 10:00"), o("11 10:00"), ambiguous, look("13 10:05", stageIs("Won"))}, "not ambiguous"},
 		{"the Contact has not been read: the stage does not need it", []step{
@@ -266,7 +266,7 @@ func TestSentences(t *testing.T) {
 		{"not shared", []step{lead("L", "01"), notShared}, []string{"Lead L", "not shared"}},
 		{"not read yet", []step{lead("L", "01"), unread}, []string{"Lead L has not been read yet"}},
 		{"an Opportunity that is not shared", []step{method(rules.LeadConvertsToStage), lead("L", "01"), look("11 10:05", converted("11", "", "O")), opportunity("O", "11 10:00"), notShared},
-			[]string{"Opportunity O cannot be read"}},
+			[]string{"Salesforce shows no Opportunity O", "not shared"}},
 		{"blocked", []step{blockedBy(rules.Contact, "C", "01")}, []string{"Contact C", "2026-11-01", "2026-11-10", "do_nothing"}},
 		{"refused", []step{refused("REQUIRED_FIELD_MISSING: LastName")}, []string{"REQUIRED_FIELD_MISSING: LastName"}},
 		{"a conversion", []step{method(rules.LeadConverts), lead("L", "01"), look("11 10:05", converted("11", "", "O")), opportunity("O", "11 10:00", rules.Conversion), look("11 10:05")},

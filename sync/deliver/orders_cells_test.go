@@ -21,6 +21,7 @@ var states = []struct {
 	reach func(w *world) int64
 }{
 	{"pending", (*world).pending},
+	{"pending, braked", (*world).braked},
 	{"owed", (*world).owe},
 	{"owed, arrived", func(w *world) int64 { id := w.owe(); w.trying(arrives); return id }},
 	{"owed, not arrived", func(w *world) int64 { id := w.owe(); w.trying(neverDoes); return id }},
@@ -90,6 +91,10 @@ var cells = map[string]map[string]cell{
 	"pending": {
 		"nothing": {"", "pending"}, "qualify": {"is owed", "delivered +"}, "unqualify": {"!is not qualified but pending", "pending"},
 		"drop": {"!nothing is owed", "pending"}, "retry": {"!nothing is owed", "pending"},
+	},
+	"pending, braked": {
+		"nothing": {"", "pending"}, "qualify": {"is owed", "delivered +"}, "unqualify": {"not held by the brake any more", "overridden"},
+		"drop": {"is dropped", "overridden"}, "retry": {"!nothing is owed", "pending"},
 	},
 	"owed": {
 		"nothing": {"", "delivered +"}, "qualify": {"is owed already", "delivered +"}, "unqualify": {"nothing was sent", "overridden"},

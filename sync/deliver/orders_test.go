@@ -48,6 +48,17 @@ func (w *world) pending() (id int64) {
 	w.t.Helper()
 	u := w.rf.Refer(campaign, sandbox.NewUser{FirstName: "Ann"})
 	w.update(func(tx *store.Tx) error {
+		verdict := rules.Verdict{Outcome: rules.Not, Reason: rules.ValueNotReached, At: time.Now()}
+		return tx.PutReferral(rules.Referral{ID: u.ID, CampaignID: campaign, Code: u.Code, Standing: rules.Pending, Verdict: verdict})
+	})
+	return u.ID
+}
+
+// braked has somebody join the campaign whom its brake holds.
+func (w *world) braked() (id int64) {
+	w.t.Helper()
+	u := w.rf.Refer(campaign, sandbox.NewUser{FirstName: "Ann"})
+	w.update(func(tx *store.Tx) error {
 		held := rules.Verdict{Outcome: rules.Held, Reason: rules.HeldByBrake, At: time.Now()}
 		return errors.Join(
 			tx.PutReferral(rules.Referral{ID: u.ID, CampaignID: campaign, Code: u.Code, Standing: rules.Pending, Verdict: held}),

@@ -34,7 +34,6 @@ var breakings = []breaking{
 func TestWhicheverRequestBreaksTheEndIsTheSame(t *testing.T) {
 	for _, b := range breakings {
 		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
 			for n := 1; ; n += b.every {
 				requests := 0
 				story(t, crashCampaigns(), func(w *world) { requests = w.breakAt(n, b) })

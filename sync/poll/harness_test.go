@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,9 +64,15 @@ func serviceTime() time.Time {
 
 func serviceTimeAtStart() time.Time { return time.Date(2026, 11, 2, 9, 30, 15, 700_000_000, time.UTC) }
 
+// told are the tests that have told a story: from the first on they run beside the others.
+var told sync.Map
+
 // story tells what happens in a new world with some campaigns, which has not seen a pass yet.
 func story(t *testing.T, campaigns []rules.Campaign, tell func(w *world)) {
 	t.Helper()
+	if _, again := told.LoadOrStore(t, true); !again {
+		t.Parallel()
+	}
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, campaigns)
 		defer func() { w.store.Close() }()

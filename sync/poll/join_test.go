@@ -61,7 +61,6 @@ func TestWhatAPolicyMakesOfWhoIsThere(t *testing.T) {
 				campaign = creating(campaign, c.policy)
 			}
 			t.Run(fmt.Sprintf("%s/%s/%s/%s", campaign.Object, c.there, campaign.Mode, c.policy), func(t *testing.T) {
-				t.Parallel()
 				running(t, one(campaign), func(w *world) {
 					got, want := w.joins(campaign, c.there), c.expected
 					if got.blocked != want.blocked || got.links != want.links || got.created != want.created || got.marked != want.marked {

@@ -203,7 +203,7 @@ func (t *pass) unlink(tx *store.Tx, s seen, c claimant) error {
 			r.Unlink(id)
 		}
 	}
-	return errors.Join(tx.PutReferral(r), tx.Judge(r.ID))
+	return errors.Join(loosen(tx, &r), tx.PutReferral(r), tx.Judge(r.ID))
 }
 
 // block notes that records existed before the referral, which under do_nothing keeps it from qualifying.

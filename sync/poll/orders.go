@@ -108,13 +108,22 @@ func FindOne(tx *store.Tx, text string) (rules.Referral, error) {
 	return found[0], nil
 }
 
-// Resume lets a referral that a person set back to pending be judged again.
+// Resume lets a referral that a person set back to pending be judged again. What its records became meanwhile was not followed, so they are read.
 func Resume(tx *store.Tx, r rules.Referral, o Order) error {
 	if r.Standing != rules.Overridden {
 		return fmt.Errorf("referral %d is %s, not overridden: there is nothing to resume", r.ID, r.Standing)
 	}
 	r.Standing, r.Verdict = rules.Pending, rules.Verdict{}
-	return errors.Join(tx.PutReferral(r), tx.Join(r.ID), tx.Judge(r.ID), o.note(tx, r, store.ActResumed, ""))
+	return errors.Join(tx.PutReferral(r), lookAnew(tx, r), o.note(tx, r, store.ActResumed, ""))
+}
+
+// lookAnew has the next pass look a referral up, read its records, and judge it.
+func lookAnew(tx *store.Tx, r rules.Referral) error {
+	err := errors.Join(tx.Join(r.ID), tx.Judge(r.ID))
+	for _, l := range r.Links {
+		err = errors.Join(err, tx.Read(l.RecordID, l.Object, nil))
+	}
+	return err
 }
 
 // Release lets the qualifications go that a campaign's brake holds, and starts its window anew. It returns how many there were.
@@ -165,11 +174,7 @@ func Rejudge(tx *store.Tx, r rules.Referral, o Order) error {
 		r.Settled = false
 	}
 	r.Blockers, r.Refused, r.Verdict = nil, "", rules.Verdict{}
-	errs := []error{tx.Unhold(r.ID), tx.PutReferral(r), tx.Join(r.ID), tx.Judge(r.ID), o.note(tx, r, store.ActRejudged, "")}
-	for _, l := range r.Links {
-		errs = append(errs, tx.Read(l.RecordID, l.Object, nil))
-	}
-	return errors.Join(errs...)
+	return errors.Join(tx.Unhold(r.ID), tx.PutReferral(r), lookAnew(tx, r), o.note(tx, r, store.ActRejudged, ""))
 }
 
 // AskJoin has a referral that was there from the start joined like one that comes later: created or marked as its campaign says.

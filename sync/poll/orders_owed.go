@@ -13,6 +13,7 @@ import (
 //
 //	standing             owed                      qualify             unqualify           outbox drop
 //	pending              -                         owed                refused             refused
+//	pending, braked      -                         owed                overridden          overridden
 //	overridden           -                         owed                refused             refused
 //	rejected             -                         owed                refused             overridden
 //	owed                 to be qualified           as it is            overridden          overridden
@@ -60,6 +61,8 @@ func Unqualify(tx *store.Tx, r rules.Referral, o Order) (string, error) {
 		return "is to be set back already", nil
 	case r.Standing == rules.Owed && debt.SentAt.IsZero():
 		return "is not owed any more: nothing was sent", o.takeBack(tx, r, store.ActUnqualify)
+	case braked(r):
+		return "is not held by the brake any more, and stays pending until it is resumed", o.takeBack(tx, r, store.ActUnqualify)
 	case owed:
 		return "is to be set back, once it is known what became of the request to qualify it", o.turn(tx, r, debt, store.ActUnqualify)
 	case !qualified:
@@ -80,7 +83,22 @@ func (o Order) turn(tx *store.Tx, r rules.Referral, debt store.Debt, act store.A
 // takeBack settles a qualification that was not sent. The referral stays as it is until it is resumed.
 func (o Order) takeBack(tx *store.Tx, r rules.Referral, act store.Act) error {
 	r.Standing, r.Verdict = rules.Overridden, rules.Dropped(o.by())
-	return errors.Join(tx.Settle(r.ID), tx.PutReferral(r), o.note(tx, r, act, ""))
+	return errors.Join(tx.Settle(r.ID), tx.Unhold(r.ID), tx.PutReferral(r), o.note(tx, r, act, ""))
+}
+
+// braked tells whether a qualification waits for the brake's release.
+func braked(r rules.Referral) bool {
+	return r.Standing == rules.Pending && r.Verdict.Reason == rules.HeldByBrake
+}
+
+// loosen has what the brake holds judged anew, once a record has become somebody else's: it may be due by the very record, and a release would
+// qualify both.
+func loosen(tx *store.Tx, r *rules.Referral) error {
+	if !braked(*r) {
+		return nil
+	}
+	r.Verdict = rules.Verdict{}
+	return tx.Unhold(r.ID)
 }
 
 // Retry puts what Referral Factory refused for good back into the outbox. What waits there already is left as it is: the deliverer is to be hurried.
@@ -114,7 +132,7 @@ func Drop(tx *store.Tx, r rules.Referral, o Order) (string, error) {
 	case !debt.SentAt.IsZero():
 		return "", fmt.Errorf("the request of %s for referral %d may have had its effect, and cannot be dropped before that is known; "+
 			"order the opposite instead (qualify or unqualify), which waits for it", debt.SentAt.Format("2006-01-02 15:04:05Z"), r.ID)
-	case r.Standing == rules.Owed, r.Standing == rules.Rejected:
+	case r.Standing == rules.Owed, r.Standing == rules.Rejected, braked(r):
 		return "is dropped, and stays pending until it is resumed", o.takeBack(tx, r, store.ActDropped)
 	case !owed:
 		return "", fmt.Errorf("referral %d is %s; nothing is owed about it", r.ID, r.Standing)

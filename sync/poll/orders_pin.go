@@ -63,7 +63,12 @@ func Pin(tx *store.Tx, r rules.Referral, recordID string, o Order) error {
 			return err
 		}
 	}
-	r.Blockers = nil
+	if len(r.Blockers) > 0 { // of somebody who is blocked, no record was linked
+		r.Blockers = nil
+		if err := tx.Join(r.ID); err != nil {
+			return err
+		}
+	}
 	r.SetLink(link)
 	return errors.Join(
 		tx.PutReferral(r), tx.Judge(r.ID), o.note(tx, r, store.ActPinned, link.RecordID), tx.Read(link.RecordID, link.Object, nil))
@@ -80,5 +85,5 @@ func unpin(tx *store.Tx, id int64, r rules.Referral, recordID string) error {
 	if len(other.Links[i].Kinds) == 0 {
 		other.Unlink(recordID)
 	}
-	return errors.Join(tx.PutReferral(other), tx.Judge(id))
+	return errors.Join(loosen(tx, &other), tx.PutReferral(other), tx.Judge(id))
 }

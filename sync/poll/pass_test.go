@@ -195,6 +195,7 @@ func TestAVeryLongAnswerIsLeftAlone(t *testing.T) {
 		ann, bob, cleo := w.Known("Ann"), w.Known("Bob"), w.Known("Cleo")
 		a, c := w.Lead(ann), w.Lead(cleo)
 		w.Passes(1)
+		w.org.SetPageSize(200) // as wide rows have it: what decides is how many rows there are
 		w.crowd(12_001)
 		w.Status(a, goodValue)
 		w.Lead(bob, sandbox.Fields{"Status": goodValue})

@@ -46,6 +46,9 @@ func (t *pass) observe(tx *store.Tx, s seen, look *sight) error {
 		return tx.Read(s.ID, s.Object, nil)
 	}
 	if !look.force && unchanged(snapshot, s.Record) {
+		if t.reconciling && look.byID { // the conversion may have been seen while the referral was not pending, or its campaign not in the config
+			return t.followConversion(tx, s.Record)
+		}
 		return nil
 	}
 	snapshot.Observe(s.Record, t.schema(s.Object))

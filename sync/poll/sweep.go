@@ -52,7 +52,7 @@ func (p *Poller) sweepPages(ctx context.Context, number uint64) (start time.Time
 		}
 		got, answer, err := p.ReferralFactory.Users(ctx, page)
 		if err != nil {
-			return start, false, fmt.Errorf("page %d of the users: %w", page, err)
+			return start, false, err
 		}
 		for _, skipped := range got.Skipped {
 			p.Log.Warn().Err(skipped).Int("page", page).Msg("a user of Referral Factory cannot be read and is left out")

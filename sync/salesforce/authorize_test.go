@@ -7,12 +7,15 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -245,6 +248,32 @@ func TestTheBrowserComesBack(t *testing.T) {
 	if _, err := http.Get(at); err == nil {
 		t.Error("the port is still open")
 	}
+}
+
+// A browser loads a page twice, by a reload or to be fast; a code works once.
+func TestOnlyTheFirstVisitCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, _, a := authorize(t)
+		r := &Receiver{authorization: a, visits: make(chan *Visit), closed: make(chan struct{}), server: new(http.Server)}
+		visit := func() *httptest.ResponseRecorder {
+			page := httptest.NewRecorder()
+			go r.ServeHTTP(page, httptest.NewRequest(http.MethodGet, "/OauthRedirect?code=x&state="+a.state, nil))
+			synctest.Wait()
+			return page
+		}
+		first, second := visit(), visit()
+		v := <-r.visits
+		v.Tell("Connected.")
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		codes := []int{first.Code, second.Code}
+		slices.Sort(codes) // which one was taken is the scheduler's choice
+		if diff := cmp.Diff([]int{http.StatusOK, http.StatusGone}, codes); diff != "" {
+			t.Errorf("the answers of two visits (-want +got):\n%s", diff)
+		}
+	})
 }
 
 func TestTheBrowserBringsARefusal(t *testing.T) {

@@ -44,7 +44,6 @@ type APIError struct {
 	Matched []string // DUPLICATES_DETECTED: Ids of the records that matched
 
 	RetryAfter time.Duration // 0 when the answer did not say
-	Body       string        // the answer's first 2 KB; may hold personal data, for diagnosis only
 	Hint       string        // what a person can do about it; may be empty
 	Err        error         // the cause where it was not Salesforce that complained
 

@@ -10,9 +10,6 @@ import (
 	"time"
 )
 
-// diagnosis is how much of a bad answer is kept.
-const diagnosis = 2 << 10
-
 // fault is one complaint, in any of the shapes Salesforce uses.
 type fault struct {
 	ErrorCode  string   `json:"errorCode"`
@@ -41,7 +38,7 @@ type duplicateResult struct {
 // failure turns an answer that is not what was asked for into an error. It is
 // the only place that does.
 func failure(r request, status int, h http.Header, body []byte) *APIError {
-	e := &APIError{Op: r.op, Status: status, use: r.use, RetryAfter: retryAfter(h), Body: excerpt(body)}
+	e := &APIError{Op: r.op, Status: status, use: r.use, RetryAfter: retryAfter(h)}
 	faults := readFaults(body)
 	if len(faults) > 0 {
 		e.describe(faults)
@@ -160,10 +157,6 @@ func retryAfter(h http.Header) time.Duration {
 		return 0
 	}
 	return max(0, until.Sub(date))
-}
-
-func excerpt(body []byte) string {
-	return strings.ToValidUTF8(string(body[:min(len(body), diagnosis)]), "?")
 }
 
 func firstOf(values ...string) string {

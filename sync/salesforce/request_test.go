@@ -271,16 +271,6 @@ func TestNetworkErrorDoesNotRepeatTheQuery(t *testing.T) {
 	})
 }
 
-func TestBadBodyIsKeptInPart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := &fake{api: []reply{{status: 503, body: strings.Repeat("x", 10_000)}}}
-		var e *APIError
-		if err := askLeads(t.Context(), f.client(t)); !errors.As(err, &e) || len(e.Body) != diagnosis {
-			t.Errorf("kept %d bytes, want %d", len(e.Body), diagnosis)
-		}
-	})
-}
-
 func TestUsage(t *testing.T) {
 	tests := []struct {
 		name, header string

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -44,7 +45,7 @@ const lockPoll = 100 * time.Millisecond
 // lock makes this process, and this client of it, the only one that uses the
 // refresh token. The kernel lets go of the lock when its holder dies.
 func (f tokenFile) lock(ctx context.Context) (unlock func() error, err error) {
-	file, err := os.OpenFile(f.lockPath(), os.O_RDWR|os.O_CREATE, 0o600)
+	file, err := openOwn(f.lockPath(), os.O_RDWR|os.O_CREATE)
 	if err == nil {
 		err = giveToFolder(file)
 	}
@@ -102,10 +103,20 @@ type damagedError struct{ what string }
 
 func (e *damagedError) Error() string { return e.what }
 
+// maxConnection is far more than a connection is long.
+const maxConnection = 64 << 10
+
 func readConnection(path string) (connection, error) {
 	var c connection
-	text, err := os.ReadFile(path)
+	file, err := openOwn(path, os.O_RDONLY)
+	if errors.Is(err, errNotOwn) {
+		return c, &damagedError{err.Error()}
+	}
 	if err != nil {
+		return c, err
+	}
+	text, err := io.ReadAll(io.LimitReader(file, maxConnection))
+	if err = errors.Join(err, file.Close()); err != nil {
 		return c, err
 	}
 	if err := json.Unmarshal(text, &c); err != nil {
@@ -156,13 +167,43 @@ func (f tokenFile) rename() error {
 	return errors.Join(folder.Sync(), folder.Close())
 }
 
+var errNotOwn = errors.New("it is a link or no file at all, which qualifyd does not make")
+
+// openOwn opens a file that qualifyd made. It follows no link and waits at no
+// pipe: whoever else may write to the folder could have put one there, and root
+// would read, or give away, what it leads to.
+func openOwn(path string, flags int) (*os.File, error) {
+	file, err := os.OpenFile(path, flags|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
+	if errors.Is(err, syscall.ELOOP) {
+		return nil, errNotOwn
+	}
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errNotOwn
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
 // giveToFolder makes a file that root has made belong to the folder's owner:
-// the service has to read it.
+// the service has to read it. A file with another name as well may be anybody's.
 func giveToFolder(file *os.File) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	info, err := os.Stat(filepath.Dir(file.Name()))
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if made := info.Sys().(*syscall.Stat_t); made.Uid != 0 || made.Nlink != 1 {
+		return nil
+	}
+	info, err = os.Stat(filepath.Dir(file.Name()))
 	if err != nil {
 		return err
 	}
@@ -178,6 +219,8 @@ func (f tokenFile) trouble(cause error) error {
 		return nil
 	case errors.Is(cause, fs.ErrPermission):
 		return noConnection(cause, "run it as the owner of "+folder+", or as root")
+	case errors.Is(cause, errNotOwn):
+		return noConnection(fmt.Errorf("%s cannot be trusted: %w", f.lockPath(), cause), "find out who put it there, and remove it")
 	case errors.Is(cause, fs.ErrNotExist):
 		return noConnection(fmt.Errorf("there is no folder %s", folder), "make it, for the user that the service runs as")
 	}

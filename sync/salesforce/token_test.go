@@ -98,3 +98,58 @@ func TestALockThatIsHeldIsWaitedForAWhile(t *testing.T) {
 		k.wantLogin(k.client())
 	})
 }
+
+// Whoever may write to the folder, root's commands must do nothing for them.
+func TestALinkInThePlaceOfAFileIsNotFollowed(t *testing.T) {
+	for name, plant := range map[string]func(victim, path string) error{"symbolic": os.Symlink, "hard": os.Link} {
+		t.Run(name, func(t *testing.T) {
+			k := connect(t, true)
+			folder := filepath.Dir(string(k.file))
+			victim := filepath.Join(t.TempDir(), "shadow")
+			if err := os.WriteFile(victim, []byte("root's"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if os.Geteuid() == 0 {
+				if err := os.Chown(folder, 4321, 4321); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, path := range []string{k.file.lockPath(), k.file.newPath()} {
+				os.Remove(path)
+				if err := plant(victim, path); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err := k.logIn(k.client())
+			if name == "symbolic" {
+				k.wantRefused(err, "salesforce-token.lock cannot be trusted: it is a link or no file at all, which qualifyd does not make; find out who put it there, and remove it")
+				os.Remove(k.file.lockPath())
+			}
+			k.wantLogin(k.client())
+			if text, err := os.ReadFile(victim); err != nil || string(text) != "root's" {
+				t.Errorf("behind the link: got %q, %v, want it as it was", text, err)
+			}
+			if got := ownerOf(t, victim); got != uint32(os.Geteuid()) {
+				t.Errorf("what is behind the link belongs to %d now", got)
+			}
+		})
+	}
+}
+
+func TestATokenThatIsALinkOrAPipeIsNotRead(t *testing.T) {
+	other := connect(t, false)
+	for name, plant := range map[string]func(path string) error{
+		"a link to another's token": func(path string) error { return os.Symlink(string(other.file), path) },
+		"a pipe":                    func(path string) error { return syscall.Mkfifo(path, 0o600) },
+		"a folder":                  func(path string) error { return os.Mkdir(path, 0o700) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := connect(t, false)
+			os.Remove(string(k.file))
+			if err := plant(string(k.file)); err != nil {
+				t.Fatal(err)
+			}
+			k.wantRefused(k.logIn(k.client()), "salesforce-token is damaged: it is a link or no file at all, which qualifyd does not make; run qualifyd connect again")
+		})
+	}
+}

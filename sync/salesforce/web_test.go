@@ -3,6 +3,7 @@ package salesforce
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"qualifyd/sync/sandbox"
 )
@@ -326,5 +329,55 @@ func TestTheWebFlowNeedsAFile(t *testing.T) {
 	_, err := New(Options{LoginURL: myDomain, APIVersion: "67.0", Flow: Web, ClientID: "3MVG9"})
 	if err == nil || !strings.Contains(err.Error(), "no file for the refresh token") {
 		t.Errorf("got %v, want it refused", err)
+	}
+}
+
+// An answer that is wrong in some way may hold what a right one holds.
+func TestNoTokenCodeOrSecretIsLoggedOrSaid(t *testing.T) {
+	secrets := []string{"hunter2secret", "5Aep861", "!AQtoken", "aPrxcode", "theverifier"}
+	tokens := `"access_token":"00D!AQtoken","refresh_token":"5Aep861new"`
+	for name, r := range map[string]reply{
+		"no JSON":               {body: `{` + tokens + `,`},
+		"no object":             {body: `["00D!AQtoken"]`},
+		"no access token":       {body: `{"refresh_token":"5Aep861new"}`},
+		"somebody else's host":  {body: `{` + tokens + `,"instance_url":"https://evil.example"}`},
+		"no host":               {body: `{` + tokens + `,"scope":"api"}`},
+		"a refusal with tokens": {status: 400, body: `{"error":"invalid_grant","error_description":"expired",` + tokens + `}`},
+		"an error page":         {status: 500, body: `<html>client_secret=hunter2secret refresh_token=5Aep861 code=aPrxcode</html>`},
+		"a redirect":            {status: 302, header: map[string]string{"Location": "https://evil.example/?code=aPrxcode"}},
+		"cut off":               {body: `{` + tokens, cut: errNetwork},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var said strings.Builder
+				file := tokenFile(filepath.Join(t.TempDir(), "token"))
+				f := &fake{login: []reply{r}, api: []reply{{status: 500}}}
+				c := f.client(t, func(o *Options) {
+					o.Flow, o.TokenFile, o.Log = Web, string(file), zerolog.New(&said).Level(zerolog.TraceLevel)
+				})
+				a, err := c.Authorize(t.Context(), 1717)
+				if err != nil {
+					t.Fatal(err)
+				}
+				a.verifier = "theverifier"
+				_, err = a.Exchange(t.Context(), "aPrxcode")
+				fmt.Fprintf(&said, "%v\n", err)
+				err = c.Keep(t.Context(), &Grant{refreshToken: "5Aep861"})
+				fmt.Fprintf(&said, "%v\n", err)
+				c.Revoke(t.Context(), &Grant{refreshToken: "5Aep861"})
+				if err := file.store(connection{RefreshToken: "5Aep861", LoginURL: myDomain, ClientID: c.creds.ClientID}); err != nil {
+					t.Fatal(err)
+				}
+				fmt.Fprintf(&said, "%v\n", askLeads(t.Context(), c))
+				for _, secret := range secrets {
+					if strings.Contains(said.String(), secret) {
+						t.Errorf("%s is in what was logged or said:\n%s", secret, said.String())
+					}
+				}
+				if strings.Count(said.String(), opLogin) < 2 {
+					t.Errorf("got no errors of logins, want some:\n%s", said.String())
+				}
+			})
+		})
 	}
 }

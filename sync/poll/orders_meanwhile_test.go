@@ -1,0 +1,143 @@
+package poll_test
+
+import (
+	"testing"
+	"time"
+
+	"qualifyd/rules"
+	"qualifyd/store"
+	"qualifyd/sync/poll"
+	"qualifyd/sync/sandbox"
+)
+
+// What sales do while a referral is not watched is caught up with.
+
+func TestAConversionWhileOverriddenIsFollowedByAResume(t *testing.T) {
+	running(t, one(conversionCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.rf.SetQualified(ann.ID, true)
+		w.Passes(1)
+		w.rf.SetQualified(ann.ID, false)
+		w.Passes(1)
+		w.org.Convert(lead, sandbox.Conversion{})
+		w.Passes(1)
+		w.After(2 * overlap)
+		w.Act(func(tx *store.Tx) error { return poll.Resume(tx, w.referralIn(tx, ann), byHand()) })
+		w.Passes(1)
+		if r := w.Referral(ann); r.Standing != rules.Delivered || w.putsFor(ann) != 1 {
+			t.Errorf("got %s (%s: %s) by %d requests, want delivered by one", r.Standing, r.Verdict.Reason, r.Verdict.Sentence, w.putsFor(ann))
+		}
+	})
+}
+
+func TestAConversionWhileTheCampaignIsOutOfTheConfigIsFollowed(t *testing.T) {
+	running(t, []rules.Campaign{conversionCampaign(), fieldCampaign()}, func(w *world) {
+		ann := w.Known("Ann", 103)
+		lead := w.Lead(ann)
+		w.Passes(1)
+		with := w.options.Campaigns
+		w.Configure(func(o *poll.Options) { o.Campaigns = with[1:] })
+		w.org.Convert(lead, sandbox.Conversion{})
+		w.Passes(1)
+		w.After(2 * overlap)
+		w.Configure(func(o *poll.Options) { o.Campaigns = with })
+		w.After(24 * time.Hour) // the next reconciliation
+		w.Passes(2)
+		w.WantQualified(ann)
+	})
+}
+
+// Under do_nothing nothing but the block is noted of somebody who is blocked.
+func TestAPinThatLiftsABlockHasTheOtherRecordsLookedUp(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		old := w.org.Create("Contact", with(sandbox.Fields{"LastName": "Ann", "Email": "ann@example.com"}, []sandbox.Fields{Old()}))
+		lead := w.Lead(sandbox.User{FirstName: "Ann", Email: "ann@example.com"})
+		w.After(2 * overlap)
+		w.Poll() // the next one does not come upon the Lead any more
+		ann := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+		w.Passes(1)
+		w.WantNot(ann, rules.ExistingRecord)
+		w.After(2 * overlap)
+		w.Act(func(tx *store.Tx) error { return poll.Pin(tx, w.referralIn(tx, ann), old, byHand()) })
+		w.Passes(1)
+		w.WantLinks(ann, old, lead)
+		w.Status(lead, goodValue)
+		w.Passes(1)
+		w.WantQualified(ann)
+	})
+}
+
+// A record that becomes another referral's while the brake holds what is due by it qualifies one of the two.
+func TestWhatTheBrakeHoldsByARecordThatBecomesAnothersIsLetGoOf(t *testing.T) {
+	for name, give := range map[string]func(w *world, bob sandbox.User, lead string){
+		"by a pin": func(w *world, bob sandbox.User, lead string) {
+			w.Act(func(tx *store.Tx) error { return poll.Pin(tx, w.referralIn(tx, bob), lead, byHand()) })
+		},
+		"by its code": func(w *world, bob sandbox.User, lead string) {
+			w.org.Update("Lead", lead, sandbox.Fields{codeField: bob.Code, "Email": bob.Email})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := fieldCampaign()
+			c.Brake = rules.Brake{Count: 1, Window: time.Hour}
+			running(t, one(c), func(w *world) {
+				w.org.Track("Lead", "Status", true)
+				zoe, ann, bob := w.Known("Zoe"), w.Known("Ann"), w.Known("Bob")
+				z, a := w.Lead(zoe), w.Lead(ann)
+				w.Status(z, goodValue)
+				w.Passes(1)
+				w.Status(a, goodValue)
+				w.Passes(1)
+				w.WantNot(ann, rules.HeldByBrake)
+				give(w, bob, a)
+				w.Passes(1)
+				w.WantNot(ann, rules.NoRecord)
+				w.Act(func(tx *store.Tx) error { _, err := poll.Release(tx, 101, byHand()); return err })
+				w.Passes(1)
+				w.WantOnly(zoe, bob)
+			})
+		})
+	}
+}
+
+// A bad Flow moved everybody; those who did not earn it are sorted out before the rest is released.
+func TestWhomTheBrakeHoldsAnOperatorMaySetAside(t *testing.T) {
+	for name, order := range map[string]func(*store.Tx, rules.Referral, poll.Order) (string, error){"unqualify": poll.Unqualify, "drop": poll.Drop} {
+		t.Run(name, func(t *testing.T) {
+			c := fieldCampaign()
+			c.Brake = rules.Brake{Count: 1, Window: time.Hour}
+			running(t, one(c), func(w *world) {
+				zoe, ann, bob := w.Known("Zoe"), w.Known("Ann"), w.Known("Bob")
+				z, a, b := w.Lead(zoe), w.Lead(ann), w.Lead(bob)
+				w.Status(z, goodValue)
+				w.Passes(1)
+				w.Status(a, goodValue)
+				w.Status(b, goodValue)
+				w.Passes(1)
+				w.Act(func(tx *store.Tx) error { _, err := order(tx, w.referralIn(tx, ann), byHand()); return err })
+				w.WantNot(ann, rules.OverriddenByHand)
+				w.Act(func(tx *store.Tx) error { _, err := poll.Release(tx, 101, byHand()); return err })
+				w.Passes(2)
+				w.WantOnly(zoe, bob)
+			})
+		})
+	}
+}
+
+func TestAnOpportunityThatIsNotSharedIsSaidToBe(t *testing.T) {
+	running(t, one(stageCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		deal := w.org.Convert(lead, sandbox.Conversion{}).OpportunityID
+		w.org.HideRecord("Opportunity", deal)
+		w.Passes(2)
+		w.WantNot(ann, rules.RecordDeleted)
+		w.org.ShowRecord("Opportunity", deal)
+		w.Stage(deal, "Closed Won")
+		w.Passes(1)
+		w.WantQualified(ann)
+	})
+}
