@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"os"
+	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -8,8 +10,26 @@ import (
 	"qualifyd/store"
 )
 
+// onItsOwn has a test run in a process of its own, where what else this one writes may not be limited. It is true in that process.
+func onItsOwn(t *testing.T) bool {
+	t.Helper()
+	const own = "QUALIFYD_TEST_ON_ITS_OWN"
+	if os.Getenv(own) != "" {
+		return true
+	}
+	c := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	c.Env = append(os.Environ(), own+"=1")
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Errorf("got %v:\n%s", err, out)
+	}
+	return false
+}
+
 // The disk takes only the first pages of a new store, and then more and more of them.
 func TestACreationThatBreaksOffLeavesNoFileUnderTheName(t *testing.T) {
+	if !onItsOwn(t) {
+		return
+	}
 	var before syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before); err != nil {
 		t.Skipf("this test limits the size of files, which this machine does not let it do: %v", err)
@@ -35,4 +55,37 @@ func TestACreationThatBreaksOffLeavesNoFileUnderTheName(t *testing.T) {
 	}
 	s.Close()
 	same(t, "files", names(t, filepath.Dir(path)), []string{"qualifyd.db"})
+}
+
+func TestADiskThatIsFullLeavesTheStoreAsItWas(t *testing.T) {
+	if !onItsOwn(t) {
+		return
+	}
+	path, good := furnishedStore(t, 2000), filepath.Join(t.TempDir(), "backup.db")
+	if _, err := backup(t, path, good, false); err != nil {
+		t.Fatal(err)
+	}
+	before := content(t, path)
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
+		t.Skipf("this test limits the size of files, which this machine does not let it do: %v", err)
+	}
+	for _, size := range []uint64{0, 64 << 10, 1 << 20} {
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: size, Max: limit.Max}); err != nil {
+			t.Fatal(err)
+		}
+		_, compacted := store.Compact(path, nil)
+		_, restored := store.Restore(path, good, at, nil)
+		_, kept := backup(t, path, filepath.Join(filepath.Dir(path), "other.db"), false)
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
+			t.Fatal(err)
+		}
+		for what, err := range map[string]error{"compact": compacted, "restore": restored, "backup": kept} {
+			if err == nil {
+				t.Errorf("%s with room for %d bytes: got no error, want one", what, size)
+			}
+		}
+		same(t, "the store is as before", content(t, path) == before, true)
+		same(t, "files", names(t, filepath.Dir(path)), []string{"qualifyd.db"})
+	}
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strconv"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -21,8 +23,8 @@ var (
 	ErrNewer = errors.New("the store was written by a newer version of qualifyd")
 	// ErrMissing is returned by Open when there is no file.
 	ErrMissing = errors.New("there is no store")
-
-	errDamaged = errors.New("the store is damaged; restore a backup")
+	// ErrDamaged is returned for a file that makes no sense, or whose parts do not agree.
+	ErrDamaged = errors.New("the store is damaged")
 )
 
 // lockWait is how long Open waits for another process to let go of the file: longer than a clean exit takes.
@@ -32,22 +34,29 @@ const lockWait = 2 * time.Second
 const addressSpace = 1 << 30
 
 // Store is one open bbolt file.
-type Store struct{ db *bolt.DB }
+type Store struct {
+	db       *bolt.DB
+	atWork   bool        // by OpenToWork
+	doubtful atomic.Bool // a commit failed, which may have taken place
+}
 
 // Open opens the file at path. It returns ErrMissing, ErrLocked or ErrNewer where these apply; the file's owner and mode stay.
 func Open(path string) (s *Store, err error) {
 	// bbolt maps the file and trusts it: pages that are cut off are memory faults, others that make no sense are panics.
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	var db *bolt.DB
 	defer func() {
 		if p := recover(); p != nil {
-			s, err = nil, fmt.Errorf("%s: %w (%v)", path, errDamaged, p)
+			s, err = nil, fmt.Errorf("%s: %w (%v)", path, ErrDamaged, p)
+			if db != nil {
+				err = errors.Join(err, db.Close())
+			}
 		}
 	}()
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: %w", path, ErrMissing)
+	if err := look(path); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	db, err := open(path)
-	if err != nil {
+	if db, err = open(path); err != nil {
 		return nil, err
 	}
 	if err = check(db); err == nil {
@@ -56,7 +65,29 @@ func Open(path string) (s *Store, err error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), db.Close())
 	}
-	return &Store{db}, nil
+	return &Store{db: db}, nil
+}
+
+// look keeps bbolt from files that it would not survive, or make a store of. A file that another process has is let be.
+func look(path string) error {
+	file, err := os.Open(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return ErrMissing
+	case err != nil:
+		return err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+		return err
+	case info.Size() == 0:
+		return fmt.Errorf("%w: the file is empty", ErrDamaged)
+	case inUse(file):
+		return nil
+	}
+	return probe(file, info.Size())
 }
 
 // Create makes a new store at path and opens it. The file is complete before it gets its name: bbolt's very first write to an empty
@@ -100,7 +131,10 @@ func OpenOrCreate(path string) (*Store, error) {
 }
 
 // Close closes the file. It waits for transactions that are under way.
-func (s *Store) Close() error { return s.db.Close() }
+func (s *Store) Close() error {
+	s.rest()
+	return s.db.Close()
+}
 
 // CopyTo writes a consistent copy of the store to a new file, and opens that one. It replaces no file.
 func (s *Store) CopyTo(path string) (*Store, error) {
@@ -116,16 +150,38 @@ func (s *Store) CopyTo(path string) (*Store, error) {
 }
 
 func open(path string) (*bolt.DB, error) {
+	var opened *os.File
+	defer func() {
+		if p := recover(); p != nil { // by a file that makes no sense; bbolt keeps it mapped, and so the lock would stay
+			panic(errors.Join(fmt.Errorf("%v", p), syscall.Flock(int(opened.Fd()), syscall.LOCK_UN), opened.Close()))
+		}
+	}()
 	db, err := bolt.Open(path, 0o600, &bolt.Options{
 		Timeout: lockWait, FreelistType: bolt.FreelistMapType, InitialMmapSize: addressSpace,
+		OpenFile: func(name string, flag int, mode fs.FileMode) (f *os.File, err error) {
+			opened, err = os.OpenFile(name, flag, mode)
+			return opened, err
+		},
 	})
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, fmt.Errorf("%s: %w", path, ErrLocked)
 	case err != nil:
 		return nil, fmt.Errorf("open store %s: %w", path, err)
+	case replaced(opened, path): // by who had the lock until now: a restore, a compaction
+		if err := db.Close(); err != nil {
+			return nil, fmt.Errorf("open store %s: %w", path, err)
+		}
+		return open(path)
 	}
 	return db, nil
+}
+
+// replaced tells whether another file has taken the place of an open one.
+func replaced(opened *os.File, path string) bool {
+	was, err := opened.Stat()
+	is, errNow := os.Stat(path)
+	return err == nil && errNow == nil && !os.SameFile(was, is)
 }
 
 func layOut(db *bolt.DB) error {
@@ -143,7 +199,7 @@ func layOut(db *bolt.DB) error {
 func check(db *bolt.DB) error {
 	return db.View(func(tx *bolt.Tx) error {
 		if info, err := os.Stat(db.Path()); err != nil || info.Size() < tx.Size() {
-			return errors.Join(errDamaged, err)
+			return errors.Join(ErrDamaged, err)
 		}
 		b := tx.Bucket(metaBucket)
 		if b == nil {

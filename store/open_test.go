@@ -228,6 +228,7 @@ func TestOtherFilesAreRefusedAndStayAsTheyAre(t *testing.T) {
 		"another program's bbolt file":   func(path string) { setSchema(t, path, "theirs", "1") },
 		"one with a bucket meta as well": func(path string) { setSchema(t, path, "meta", "v3") },
 		"a text file":                    func(path string) { os.WriteFile(path, bytes.Repeat([]byte("campaigns: []\n"), 2000), 0o600) },
+		"an empty file":                  func(path string) { os.WriteFile(path, nil, 0o600) },
 		"a short text file":              func(path string) { os.WriteFile(path, []byte("hello\n"), 0o600) },
 	} {
 		path := newPath(t)

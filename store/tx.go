@@ -24,15 +24,20 @@ func (s *Store) View(fn func(*Tx) error) error {
 // Update runs fn in a transaction that writes, one at a time; where fn changes nothing, nothing is written. When fn returns an error nothing of it is kept. An error of the commit
 // itself leaves open whether it took place: the caller must not go on as if it had not.
 func (s *Store) Update(fn func(*Tx) error) error {
+	committing := false
 	err := s.db.Update(func(b *bolt.Tx) error {
 		tx := &Tx{bolt: b}
-		if err := fn(tx); err != nil || tx.changed {
+		err := fn(tx)
+		if committing = err == nil && tx.changed; committing || err != nil {
 			return err
 		}
 		return errUnchanged
 	})
 	if errors.Is(err, errUnchanged) {
 		return nil
+	}
+	if err != nil && committing {
+		s.doubtful.Store(true)
 	}
 	return err
 }

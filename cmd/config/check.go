@@ -2,6 +2,7 @@ package config
 
 import (
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -56,21 +57,30 @@ func (c *checker) salesforce(s *Salesforce) {
 }
 
 func (c *checker) loginURL(text string, flow Flow) {
-	const key = "salesforce.login_url"
-	address := c.webAddress(key, text)
-	if address == nil {
-		return
+	if err := CheckLoginURL(text, flow); err != nil {
+		c.problem("salesforce.login_url", "%v", err)
+	}
+}
+
+// CheckLoginURL says what is wrong with a login URL for a flow ("": for any), reading on from "Key: ".
+func CheckLoginURL(text string, flow Flow) error {
+	address, err := parseWebAddress(text)
+	if err != nil {
+		return err
 	}
 	host := strings.ToLower(address.Hostname())
 	switch {
-	case address.Path != "":
-		c.problem(key, "%q has a path; write only https and the host", text)
 	case strings.HasSuffix(host, ".lightning.force.com"):
-		c.problem(key, "%s is the address of the Lightning pages; want the org's My Domain, like https://acme.my.salesforce.com", host)
+		return fmt.Errorf("%s is the address of the Lightning pages; want the org's My Domain, like https://acme.my.salesforce.com", host)
+	case strings.HasSuffix(host, ".my.salesforce-setup.com"):
+		return fmt.Errorf("%s is the address of the Setup pages; want the org's My Domain, like https://acme.my.salesforce.com", host)
+	case address.Path != "":
+		return fmt.Errorf("%q has a path; write only https and the host", text)
 	case flow == FlowClientCredentials && (host == "login.salesforce.com" || host == "test.salesforce.com"):
 		// Salesforce answers "invalid_grant: request not supported on this domain".
-		c.problem(key, "%s does not serve client_credentials; use your My Domain, like https://acme.my.salesforce.com", host)
+		return fmt.Errorf("%s does not serve client_credentials; use your My Domain, like https://acme.my.salesforce.com", host)
 	}
+	return nil
 }
 
 // auth checks that the flow has what it needs and nothing that it ignores.
@@ -166,23 +176,33 @@ func (c *checker) listen(key, address string, loopbackOnly bool) {
 	}
 }
 
-// webAddress parses an https URL (http for loopback only); nil after noting a problem.
-// What cannot be parsed is not repeated: it may hold a password.
-func (c *checker) webAddress(key, text string) *url.URL {
+// webAddress notes a problem with what is no web address.
+func (c *checker) webAddress(key, text string) {
+	if err := CheckWebAddress(text); err != nil {
+		c.problem(key, "%v", err)
+	}
+}
+
+// CheckWebAddress says what is wrong with the address of a service, reading on from "Key: ".
+func CheckWebAddress(text string) error {
+	_, err := parseWebAddress(text)
+	return err
+}
+
+// parseWebAddress takes an https URL (http for loopback only). Its error does not repeat what cannot be parsed: it may hold a password.
+func parseWebAddress(text string) (*url.URL, error) {
 	address, err := url.Parse(text)
 	switch {
 	case err != nil || address.Hostname() == "":
-		c.problem(key, "is not a web address; write one like https://host.example.com")
+		return nil, errors.New("is not a web address; write one like https://host.example.com")
 	case address.User != nil:
-		c.problem(key, "holds a user name or password; they do not belong here")
+		return nil, errors.New("holds a user name or password; they do not belong here")
 	case address.RawQuery != "" || address.Fragment != "":
-		c.problem(key, "has something after ? or #; leave it out")
+		return nil, errors.New("has something after ? or #; leave it out")
 	case address.Scheme == "https", address.Scheme == "http" && isLoopback(address.Hostname()):
-		return address
-	default:
-		c.problem(key, "%q does not start with https; http is for loopback only", text)
+		return address, nil
 	}
-	return nil
+	return nil, fmt.Errorf("%q does not start with https; http is for loopback only", text)
 }
 
 func isLoopback(host string) bool {

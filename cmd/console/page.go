@@ -138,6 +138,9 @@ type found struct {
 	Stories []desk.Story
 }
 
+// Unknown is said where there is no story.
+func (f found) Unknown() desk.Unknown { return desk.NobodyMeant(f.Search) }
+
 func (p *page) referral(w http.ResponseWriter, r *http.Request) {
 	search := strings.TrimSpace(strings.ToValidUTF8(r.URL.Query().Get("q"), "\uFFFD"))
 	f := found{Search: search}

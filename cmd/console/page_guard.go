@@ -73,9 +73,12 @@ func hostOf(a netip.AddrPort) string {
 	return "[" + a.Addr().String() + "]"
 }
 
-// ownSite refuses what another site's page loads. Browsers say who asks in Sec-Fetch-Site; curl and old ones do not, and are let through. A
-// link that a person follows, from a ticket for example, is allowed: the site that it is on gets to see nothing.
+// ownSite refuses what another site's page loads. Browsers say who asks in Sec-Fetch-Site; curl and old ones do not, and are let through unless
+// they tell by Origin. A link that a person follows, from a ticket for example, is allowed: the site that it is on gets to see nothing.
 func ownSite(r *http.Request) bool {
+	if origin := r.Header.Get("Origin"); origin != "" && origin != "http://"+r.Host {
+		return false
+	}
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "", "none", "same-origin":
 		return true

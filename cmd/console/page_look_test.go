@@ -69,6 +69,14 @@ const faults = `(() => {
 		if (shown(e) && !e.closest('p') && (box.height < 24 || box.width < 24)) say('too small to hit, ' + box.width + ' by ' + box.height, e);
 	}
 
+	for (const drawing of all('svg[role=img]')) {
+		const labels = [...drawing.querySelectorAll('.tick')].map(e => [e, e.getBoundingClientRect()]);
+		for (const [e, a] of labels) for (const [f, b] of labels) {
+			if (e !== f && a.left < b.right + 2 && b.left < a.right + 2 && a.top < b.bottom && b.top < a.bottom) say('a label runs into ' + f.textContent, e);
+			if (a.left < 0 || a.right > innerWidth) say('a label is cut off', e);
+		}
+	}
+
 	const rgb = (text) => (text.match(/[\d.]+/g) || [0, 0, 0, 0]).map(Number);
 	const light = (c) => c.slice(0, 3).map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4).reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
 	const contrast = (a, b) => { const [x, y] = [light(a), light(b)]; return (Math.max(x, y) + .05) / (Math.min(x, y) + .05); };
@@ -156,9 +164,13 @@ func TestTheBadgesAndThePlotsInABrowser(t *testing.T) {
 	if diff := cmp.Diff([]string{"✓ Connected", "✓ Connected", "✓ Live"}, badges); diff != "" {
 		t.Errorf("the badges (-want +got):\n%s", diff)
 	}
-	names := evaluate[[]string](b, `[...document.querySelectorAll('svg[role=img]')].map(e => e.getAttribute('aria-labelledby').split(' ').map(id => document.getElementById(id).textContent).join(': '))`)
-	if len(names) != 2 || !strings.HasPrefix(names[0], "Qualifications per day: One bar a day") || !strings.HasPrefix(names[1], "From event to qualification: One mark a day") {
-		t.Errorf("the plots are called %q", names)
+	names := evaluate[[]string](b, `[...document.querySelectorAll('svg[role=img]')].map(e => document.getElementById(e.getAttribute('aria-labelledby')).textContent)`)
+	if diff := cmp.Diff([]string{"Qualifications per day", "From event to qualification"}, names); diff != "" {
+		t.Errorf("the plots' names (-want +got):\n%s", diff)
+	}
+	words := evaluate[[]string](b, `[...document.querySelectorAll('figcaption .caption')].map(e => e.innerText)`)
+	if len(words) != 2 || !strings.HasPrefix(words[0], "One bar a day") || !strings.HasPrefix(words[1], "One mark a day") {
+		t.Errorf("the plots are described by %q", words)
 	}
 	if drawn := evaluate[[]int](b, `['.bar', '.dot', '.span'].map(c => document.querySelectorAll(c).length)`); drawn[0] == 0 || drawn[1] != drawn[0] || drawn[2] != drawn[0] {
 		t.Errorf("drawn are %v bars, dots and spans, want one for each day with a qualification", drawn)

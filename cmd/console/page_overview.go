@@ -79,20 +79,27 @@ func tiles(campaigns []desk.CampaignStatus) []tile {
 		all.Referrals += c.Referrals
 		all.Pending += c.Pending
 		all.Qualified += c.Qualified
+		all.Elsewhere += c.Elsewhere
 		all.Owed += c.Owed
 		all.Held += c.Held
 		all.Blocked += c.Blocked
 	}
-	waits := ""
-	if all.Held > 0 {
-		waits = "warn"
+	qualified := "by qualifyd"
+	if all.Elsewhere > 0 {
+		qualified += ", and " + number(all.Elsewhere) + " elsewhere"
+	}
+	colour := func(n int, class string) string {
+		if n == 0 {
+			return ""
+		}
+		return class
 	}
 	return []tile{
 		{"Referrals", all.Referrals, "in " + plural(len(campaigns), "campaign"), ""},
-		{"Qualified", all.Qualified, "by qualifyd", "good"},
+		{"Qualified", all.Qualified, qualified, colour(all.Qualified, "good")},
 		{"Pending", all.Pending, "held and blocked included", ""},
 		{"Owed", all.Owed, "on their way", ""},
-		{"Held", all.Held, "wait for a person", waits},
+		{"Held", all.Held, "wait for a person", colour(all.Held, "warn")},
 		{"Blocked", all.Blocked, "existed before", ""},
 	}
 }
@@ -113,6 +120,17 @@ func callsMeter(c desk.Calls) meter {
 
 // campaignRow is a campaign in the table.
 type campaignRow struct{ desk.CampaignStatus }
+
+// count is a number of referrals in the table.
+type count struct {
+	Label string
+	Count int
+}
+
+// Counts are the campaign's numbers, in the order of the table's columns.
+func (c campaignRow) Counts() []count {
+	return []count{{"Referrals", c.Referrals}, {"Pending", c.Pending}, {"Qualified", c.Qualified}, {"Blocked", c.Blocked}, {"Held", c.Held}, {"Owed", c.Owed}}
+}
 
 // Others counts, in words, the referrals that stand where few do.
 func (c campaignRow) Others() string {
@@ -153,7 +171,7 @@ func (c campaignRow) Why() string {
 	return strings.Join(parts, ", ")
 }
 
-// Lag is how far behind Salesforce the newest poll was.
+// Lag is how far behind Salesforce what has been read is.
 func (o overview) Lag() string { return lasting(seconds(float64(o.LagSeconds))) }
 
 // Work says what a job does.

@@ -16,7 +16,7 @@ type plot struct {
 	Unit            string // what the vertical axis counts
 	Height, Bottom  int    // Bottom is where the horizontal axis lies
 	Down            []mark
-	Across          []mark
+	Across          []mark // each below its day
 	Bars            []bar
 	Spans           []span
 	Steps           []step // lines between the middles of neighbouring spans
@@ -26,9 +26,8 @@ type plot struct {
 
 // mark is a label on an axis.
 type mark struct {
-	At     float64
-	Text   string
-	Anchor string // start, middle or end
+	At   float64
+	Text string
 }
 
 type bar struct {
@@ -65,21 +64,14 @@ func slot(i, days int) (left, middle, width float64) {
 	return middle - width/2, middle, width
 }
 
-// dayMarks labels at most five days, which fits a phone.
+// dayMarks labels at most four days, which fits a phone.
 func dayMarks(days []desk.Day) []mark {
-	const most = 5
+	const most = 4
 	var out []mark
 	every := (len(days) + most - 1) / most
 	for i := (len(days) - 1) % every; i < len(days); i += every {
 		_, middle, _ := slot(i, len(days))
-		anchor := "middle"
-		switch {
-		case middle < 6:
-			anchor = "start"
-		case middle > 94:
-			anchor = "end"
-		}
-		out = append(out, mark{middle, shortDay(days[i].Date), anchor})
+		out = append(out, mark{middle, shortDay(days[i].Date)})
 	}
 	return out
 }

@@ -1,7 +1,11 @@
 package console_test
 
 import (
+	"bufio"
+	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -67,6 +71,7 @@ func TestWhatAnotherSiteLoadsIsRefused(t *testing.T) {
 		site, mode, dest string
 		want             int
 	}{
+		{"", "", "", http.StatusOK}, // curl
 		{"none", "navigate", "document", http.StatusOK},
 		{"same-origin", "no-cors", "style", http.StatusOK},
 		{"cross-site", "navigate", "document", http.StatusOK}, // a link that a person follows
@@ -82,6 +87,61 @@ func TestWhatAnotherSiteLoadsIsRefused(t *testing.T) {
 		})
 		if answer.StatusCode != c.want {
 			t.Errorf("%s %s %s: got %d, want %d", c.site, c.mode, c.dest, answer.StatusCode, c.want)
+		}
+	}
+	for origin, want := range map[string]int{strings.TrimSuffix(page.URL, "/"): http.StatusOK, "http://evil.example": http.StatusForbidden, "null": http.StatusForbidden} {
+		answer, _ := get(t, page, "/", func(r *http.Request) { r.Header.Set("Origin", origin) })
+		if answer.StatusCode != want || answer.Header.Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("Origin %s: got %d, %q, want %d and nobody let in", origin, answer.StatusCode, answer.Header.Get("Access-Control-Allow-Origin"), want)
+		}
+	}
+}
+
+// What no browser sends, a program on this machine may.
+func TestStrangeRequestsGetNothing(t *testing.T) {
+	page := newWorld(t).open()
+	own := strings.TrimSuffix(strings.TrimPrefix(page.URL, "http://"), "/")
+	_, port, _ := strings.Cut(own, ":")
+	for _, c := range []struct {
+		request string
+		want    int
+	}{
+		{"GET / HTTP/1.0\r\n", http.StatusForbidden}, // names nobody
+		{"GET / HTTP/1.1\r\n", http.StatusBadRequest},
+		{"GET / HTTP/1.1\r\nHost: " + own + "\r\nHost: evil.example\r\n", http.StatusBadRequest},
+		{"GET / HTTP/1.1\r\nHost: localhost.:" + port + "\r\n", http.StatusForbidden},
+		{"GET / HTTP/1.1\r\nHost: 2130706433:" + port + "\r\n", http.StatusForbidden},
+		{"GET / HTTP/1.1\r\nHost: [::ffff:127.0.0.1]:" + port + "\r\n", http.StatusForbidden},
+		{"GET / HTTP/1.1\r\nHost: x@" + own + "\r\n", http.StatusBadRequest},
+		{"GET http://evil.example/ HTTP/1.1\r\nHost: " + own + "\r\n", http.StatusForbidden}, // as to a proxy: the target decides
+		{"CONNECT evil.example:443 HTTP/1.1\r\nHost: " + own + "\r\n", http.StatusForbidden},
+		{"CONNECT " + own + " HTTP/1.1\r\nHost: " + own + "\r\n", http.StatusMethodNotAllowed},
+		{"TRACE / HTTP/1.1\r\nHost: " + own + "\r\nCookie: secret\r\n", http.StatusMethodNotAllowed},
+		{"GET //evil.example/ HTTP/1.1\r\nHost: " + own + "\r\n", http.StatusTemporaryRedirect}, // to /evil.example/
+		{"GET /x%0d%0aSet-Cookie:a=b/.. HTTP/1.1\r\nHost: " + own + "\r\n", http.StatusTemporaryRedirect},
+		{"GET /%2e%2e/%2e%2e/etc/passwd HTTP/1.1\r\nHost: " + own + "\r\n", http.StatusNotFound},
+		{"GET /referral?q=" + strings.Repeat("a", 40_000) + " HTTP/1.1\r\nHost: " + own + "\r\n", http.StatusRequestHeaderFieldsTooLarge},
+	} {
+		shown := c.request[:min(len(c.request), 80)]
+		connection, err := net.Dial("tcp", own)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer connection.Close()
+		if _, err := io.WriteString(connection, c.request+"Connection: close\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := http.ReadResponse(bufio.NewReader(connection), nil)
+		if err != nil {
+			t.Fatalf("%q: %v", shown, err)
+		}
+		body, _ := io.ReadAll(answer.Body)
+		if answer.StatusCode != c.want {
+			t.Errorf("%q: got %d, want %d", shown, answer.StatusCode, c.want)
+		}
+		to := answer.Header.Get("Location")
+		if strings.Contains(string(body), "Refer a friend") || strings.Contains(string(body), "secret") || answer.Header.Get("Set-Cookie") != "" || to != "" && (to[0] != '/' || strings.HasPrefix(to, "//")) {
+			t.Errorf("%q: got the headers %v and the page %q, want nothing of ours and nowhere else to go", shown, answer.Header, body)
 		}
 	}
 }
@@ -138,22 +198,38 @@ func hostileWorld(t *testing.T) *world {
 		w.update(func(tx *store.Tx) error {
 			r, _, err := tx.Referral(id)
 			r.CampaignID, r.Code, r.Email, r.Source, r.Verdict.Sentence = int64(200+i), "code"+name, name+"@example.com", name, "Status went to "+name
+			r.SignedUpOn, r.Refused = name, "Salesforce said "+name
+			r.Blockers = []rules.Blocker{{Object: rules.Lead, ID: "blocked by " + name}}
+			r.Links = []rules.Link{{Object: rules.Lead, RecordID: "record " + name, Kinds: rules.Kinds{rules.ByCode}, Since: w.now}}
 			if err != nil {
 				return err
 			}
 			return tx.PutReferral(r)
 		})
-		w.update(func(tx *store.Tx) error {
-			return tx.PutRun(store.Run{Job: desk.PollJob, Begun: w.now, Ended: w.now, Trouble: "Salesforce said " + name, Since: w.now})
-		})
+		w.update(func(tx *store.Tx) error { return hostileTraces(tx, w.now, id, int64(200+i), name) })
 	}
 	return w
+}
+
+// hostileTraces puts a name wherever else something may come from a service, or from a person at a terminal.
+func hostileTraces(tx *store.Tx, now time.Time, referral, campaign int64, name string) error {
+	seen := rules.Value{Text: name, At: now}
+	record := rules.Snapshot{Values: map[string]rules.Value{"Status": seen}, Changes: []rules.Change{{Field: "Status", From: name, To: name}}}
+	record.Object, record.ID = rules.Lead, "record "+name
+	record.ConvertedOn, record.ContactID, record.OpportunityID, record.SeenAt = name, name, name, now
+	return errors.Join(
+		tx.PutSnapshot("record "+name, record),
+		tx.PutCampaign(store.Campaign{ID: campaign, Parked: "parked " + name, ParkedWhy: "no value " + name}),
+		tx.Append(store.Entry{At: now, Act: store.ActPinned, Campaign: campaign, Referral: referral, Record: name, Who: name, Note: name}),
+		tx.PutRun(store.Run{Job: desk.PollJob, Begun: now, Ended: now, Trouble: "Salesforce said " + name, Since: now}),
+		tx.PutRun(store.Run{Job: desk.DeliverJob, Begun: now, Ended: now, Trouble: "Referral Factory said " + name, Since: now}),
+		tx.SetOwner(store.Owner{OrgID: "org " + name}))
 }
 
 func TestNamesAreTextOnly(t *testing.T) {
 	w := hostileWorld(t)
 	page := w.open()
-	for _, path := range []string{"/", "/referral?q=1001", "/referral?q=1002", "/referral?q=" + url.QueryEscape(hostile[0]), "/referral?q=" + url.QueryEscape(hostile[1]), "/referral?q=%ff%fe"} {
+	for _, path := range []string{"/", "/referral?q=1001", "/referral?q=1002", "/referral?q=1003", "/referral?q=1005", "/referral?q=" + url.QueryEscape(hostile[0]), "/referral?q=" + url.QueryEscape(hostile[1]), "/referral?q=%ff%fe"} {
 		answer, body := get(t, page, path, nil)
 		if answer.StatusCode != http.StatusOK {
 			t.Errorf("%s: got %d, want 200", path, answer.StatusCode)
@@ -182,7 +258,7 @@ func TestWhatASearchFinds(t *testing.T) {
 		{"1001", http.StatusOK, []string{"<h1>Referral 1001</h1>", "Ada", "<code>qualified</code>", "person1001@example.com", `Lead.Status = &#34;Qualified&#34;`}},
 		{" code1001 ", http.StatusOK, []string{"<h1>Referral 1001</h1>"}},
 		{"TWIN@example.com", http.StatusOK, []string{"<h1>2 referrals</h1>", "Ben", "Cleo", "Enterprise"}},
-		{"nobody@example.com", http.StatusOK, []string{"not_in_campaign", "nobody@example.com", "referral link"}},
+		{"nobody@example.com", http.StatusOK, []string{"not_in_campaign", "nobody@example.com", "referral link", "qualifyd campaigns lists them"}},
 		{"", http.StatusOK, []string{"<h1>Find a referral</h1>"}},
 		{strings.Repeat("a", 301), http.StatusBadRequest, []string{"too long"}},
 	} {
@@ -207,7 +283,7 @@ func TestHowTheServicesStandIsSaidInWords(t *testing.T) {
 		want []string
 	}{
 		"nothing has run": {func(*world) {}, []string{"Not asked yet", "Mode not known yet", "has not run yet", "Nobody has been qualified yet"}},
-		"all is well":     {(*world).polled, []string{"Connected", "Live", "00D5g000004ABCDEA4", "Went well", "1,234 of the day&#39;s share of 20,000 calls"}},
+		"all is well":     {(*world).polled, []string{"Connected", "Live", "00D5g000004ABCDEA4", "Went well", "1,234 of the day&#39;s share of 20,000 calls", "Lag behind Salesforce", " has been read"}},
 		"a sandbox": {func(w *world) {
 			w.polled()
 			w.update(func(tx *store.Tx) error { return tx.SetOwner(store.Owner{OrgID: "00D5g000004ABCDEA4", Sandbox: true}) })
@@ -235,6 +311,10 @@ func TestHowTheServicesStandIsSaidInWords(t *testing.T) {
 				return tx.Owe(store.Debt{Referral: 7, Campaign: 101, Since: w.now.Add(-time.Hour), SentAt: w.now})
 			})
 		}, []string{"1 owed, the oldest since", "1 sent with an outcome that is not known yet"}},
+		"something refused for good, and one by somebody else": {func(w *world) {
+			w.refer("Ben", func(r *rules.Referral) { r.Standing = rules.Rejected })
+			w.refer("Cleo", func(r *rules.Referral) { r.Standing = rules.Elsewhere })
+		}, []string{"nothing is owed", "<strong>1 refused for good</strong>, which wait for a person", "by qualifyd, and 1 elsewhere", "1 rejected by Referral Factory"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -310,5 +390,22 @@ func TestWhereThePageListens(t *testing.T) {
 	if answer, err := http.Get(page.URL); err == nil {
 		answer.Body.Close()
 		t.Errorf("after Close: got %s, want nobody there", answer.Status)
+	}
+}
+
+func TestTheBadgeOfAReferralSaysWhatItWaitsFor(t *testing.T) {
+	w := newWorld(t)
+	reason := func(code rules.Reason) func(*rules.Referral) {
+		return func(r *rules.Referral) { r.Verdict = rules.Verdict{Outcome: rules.Not, Reason: code} }
+	}
+	w.refer("Ann", reason(rules.ExistingRecord))
+	w.refer("Ben", reason(rules.HeldByBrake))
+	w.refer("Cleo", reason(rules.ValueNotReached))
+	page := w.open()
+	for i, want := range []string{"Blocked", "Held", "Pending"} {
+		_, body := get(t, page, fmt.Sprintf("/referral?q=id:%d", 1001+i), nil)
+		if badge := regexp.MustCompile(`class="badge.*?</span> (.*?)</span>`).FindStringSubmatch(body); badge == nil || badge[1] != want {
+			t.Errorf("referral %d: got the badge %q, want %s", 1001+i, badge, want)
+		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 // inTemplates are the functions that templates call.
 var inTemplates = template.FuncMap{
-	"at": newInstant, "plural": plural, "number": number, "brief": brief, "badge": newBadge, "lasting": lasting, "between": between, "spoken": spoken,
+	"at": newInstant, "plural": plural, "number": number, "brief": brief, "excerpt": excerpt, "badge": newBadge, "lasting": lasting, "between": between, "spoken": spoken,
 	"exact": newMoment, "standing": standingBadge, "actor": actor,
 }
 
@@ -74,9 +74,11 @@ func number(n int) string {
 	return digits
 }
 
-// brief cuts what somebody has filled with a novel.
-func brief(s string) string {
-	const most = 60
+// brief cuts names, and excerpt sentences, that somebody has filled with a novel.
+func brief(s string) string   { return atMost(60, s) }
+func excerpt(s string) string { return atMost(300, s) }
+
+func atMost(most int, s string) string {
 	if utf8.RuneCountInString(s) <= most {
 		return s
 	}
@@ -103,8 +105,8 @@ func newBadge(s desk.ConnectionState) badge {
 	return badge{"warn", "!", "In trouble"}
 }
 
-func standingBadge(s rules.Standing) badge {
-	switch s {
+func standingBadge(s desk.Story) badge {
+	switch s.Standing {
 	case rules.Delivered:
 		return badge{"good", "✓", "Qualified"}
 	case rules.Elsewhere:
@@ -115,6 +117,12 @@ func standingBadge(s rules.Standing) badge {
 		return badge{"warn", "!", "Set back to pending by hand"}
 	case rules.Rejected:
 		return badge{"bad", "✕", "Rejected by Referral Factory"}
+	}
+	switch s.Reason {
+	case rules.ExistingRecord:
+		return badge{"warn", "!", "Blocked"}
+	case rules.HeldByBrake, rules.ValueRewritten, rules.InSandbox:
+		return badge{"warn", "!", "Held"}
 	}
 	return badge{"", "–", "Pending"}
 }

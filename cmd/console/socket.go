@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	stdlog "log"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -48,36 +50,62 @@ func Sockets(storePath string) []string {
 // Socket is a control socket that is being listened on.
 type Socket struct {
 	Path     string
+	file     fs.FileInfo // what we put at the path
 	listener net.Listener
 	server   *http.Server
 	done     chan struct{}
 }
 
 // Listen serves a desk on the control socket of its store: in the runtime folder, where the service manager made one, for the service's
-// group as well (0660); else beside the store, for its owner only (0600). Whoever holds the store's lock is the only one who may listen, so
-// that a socket which is there already was left by a process that was killed: it is replaced. exitCode is the code that a command ends with
-// for an error.
+// group as well (0660); else, or where that cannot be had, beside the store, for its owner only (0600). exitCode is the code that a command
+// ends with for an error. The caller holds the store's lock.
 func Listen(d *desk.Desk, exitCode func(error) int, log zerolog.Logger) (*Socket, error) {
-	folder, mode := runtimeFolder(), fs.FileMode(0o660)
-	if folder == "" {
-		folder, mode = filepath.Dir(d.Config.Store.Path), 0o600
+	s, err := &Socket{}, error(nil)
+	if folder := runtimeFolder(); folder != "" {
+		s, err = open(filepath.Join(folder, socketName), 0o660)
+		if err != nil {
+			log.Warn().Err(err).Msg("the control socket cannot be where the service manager has its place; it is beside the store, for the service's user only")
+		}
 	}
-	s := &Socket{Path: filepath.Join(folder, socketName), done: make(chan struct{})}
-	var err error
-	if s.listener, err = listenAt(s.Path, mode); err != nil {
-		return nil, fmt.Errorf("the control socket %s: %w", s.Path, err)
+	if s.listener == nil {
+		if s, err = open(filepath.Join(filepath.Dir(d.Config.Store.Path), socketName), 0o600); err != nil {
+			return nil, err
+		}
 	}
 	s.server = &http.Server{
 		Handler:           &asking{desk: d, exitCode: exitCode, log: log},
 		ReadHeaderTimeout: 10 * time.Second,
 		ConnContext:       withPeer,
+		ErrorLog:          stdlog.New(log, "", 0),
 	}
+	s.serve(log)
+	return s, nil
+}
+
+func (s *Socket) serve(log zerolog.Logger) {
 	go func() {
 		defer close(s.done)
 		if err := s.server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 			log.Error().Err(err).Str("socket", s.Path).Msg("the control socket has closed; commands do not reach the daemon any more")
 		}
 	}()
+}
+
+// open listens at a path. A socket that is there already was left by a process that was killed, and is replaced; unless somebody answers on it,
+// who is the daemon of another store.
+func open(path string, mode fs.FileMode) (*Socket, error) {
+	s := &Socket{Path: path, done: make(chan struct{})}
+	if other, err := net.Dial("unix", path); err == nil {
+		return s, errors.Join(fmt.Errorf("the control socket %s is another daemon's", path), other.Close())
+	}
+	listener, err := listenAt(path, mode)
+	if err == nil {
+		s.file, err = os.Lstat(path)
+	}
+	if err != nil {
+		return s, fmt.Errorf("the control socket %s: %w", path, err)
+	}
+	s.listener = listener
 	return s, nil
 }
 
@@ -90,8 +118,11 @@ func listenAt(path string, mode fs.FileMode) (net.Listener, error) {
 	defer os.RemoveAll(private)
 	temporary := filepath.Join(private, "s")
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: temporary, Net: "unix"})
-	if err != nil {
+	switch {
+	case errors.Is(err, syscall.EINVAL):
 		return nil, fmt.Errorf("%w (the path of a socket may have about 100 characters)", err)
+	case err != nil:
+		return nil, err
 	}
 	listener.SetUnlinkOnClose(false)
 	if err = os.Chmod(temporary, mode); err == nil {
@@ -106,9 +137,12 @@ func listenAt(path string, mode fs.FileMode) (net.Listener, error) {
 // stopWithin is how long questions under way may go on once the daemon stops.
 const stopWithin = 5 * time.Second
 
-// Close stops listening and removes the socket. Questions under way are given a moment.
+// Close stops listening and removes the socket, if it is ours still. Questions under way are given a moment.
 func (s *Socket) Close() error {
-	removed := os.Remove(s.Path)
+	file, removed := os.Lstat(s.Path)
+	if os.SameFile(s.file, file) {
+		removed = os.Remove(s.Path)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
 	defer cancel()
 	if err := s.server.Shutdown(ctx); err != nil {
@@ -151,19 +185,23 @@ type asking struct {
 }
 
 func (a *asking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	request, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest)) // before any answer: who still writes does not read
+	if err != nil {
+		http.Error(w, "the request cannot be read: "+err.Error(), http.StatusBadRequest)
+		return
+	}
 	if meant := r.Header.Get(storeHeader); meant != a.desk.Config.Store.Path {
 		http.Error(w, "this daemon has the store "+a.desk.Config.Store.Path, http.StatusMisdirectedRequest)
+		return
+	}
+	if name, streamed := strings.CutPrefix(r.URL.Path, "/stream/"); streamed && desk.FindStream(name) != nil && r.Method == http.MethodPost {
+		a.stream(w, r, name, request)
 		return
 	}
 	name, _ := strings.CutPrefix(r.URL.Path, "/ask/")
 	question := desk.Find(name)
 	if question == nil || r.Method != http.MethodPost {
 		http.Error(w, fmt.Sprintf("the running qualifyd (version %s) does not know %q; restart it with this version", a.desk.Version, name), http.StatusNotFound)
-		return
-	}
-	request, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
-	if err != nil {
-		http.Error(w, "the request cannot be read: "+err.Error(), http.StatusBadRequest)
 		return
 	}
 	by := desk.NewAsker(peerOf(r), r.Header.Get(sudoHeader))

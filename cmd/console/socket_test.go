@@ -193,3 +193,148 @@ func TestADaemonThatStopsInTheMiddleOfAnAnswer(t *testing.T) {
 		t.Errorf("after the stop: got %v, want ErrNobody", err)
 	}
 }
+
+// Two stores whose services share a runtime folder: the first keeps its socket, and the second's is beside its store.
+func TestTwoDaemonsOfTwoStoresShareARuntimeFolder(t *testing.T) {
+	first, second := newDesk(t), newDesk(t)
+	t.Setenv("RUNTIME_DIRECTORY", t.TempDir())
+	listen(t, first)
+	s := listen(t, second)
+	if want := filepath.Dir(second.Config.Store.Path); filepath.Dir(s.Path) != want {
+		t.Errorf("the second socket: got %s, want it in %s", s.Path, want)
+	}
+	for name, d := range map[string]*desk.Desk{"first": first, "second": second} {
+		if _, err := askStatus(t, d); err != nil {
+			t.Errorf("the %s daemon: got %v, want an answer", name, err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := askStatus(t, first); err != nil {
+		t.Errorf("the first daemon after the second's stop: got %v, want an answer", err)
+	}
+}
+
+func TestAStopLeavesTheSocketThatAnotherDaemonPutThere(t *testing.T) {
+	d := newDesk(t)
+	s := listen(t, d)
+	if err := os.Remove(s.Path); err != nil {
+		t.Fatal(err)
+	}
+	listen(t, d)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := askStatus(t, d); err != nil {
+		t.Errorf("got %v, want an answer of the one that listens", err)
+	}
+}
+
+func TestARuntimeFolderThatCannotBeHad(t *testing.T) {
+	d := newDesk(t)
+	t.Setenv("RUNTIME_DIRECTORY", filepath.Join(t.TempDir(), "none"))
+	if s := listen(t, d); filepath.Dir(s.Path) != filepath.Dir(d.Config.Store.Path) {
+		t.Errorf("got the socket %s, want it beside the store", s.Path)
+	}
+	long := t.TempDir()
+	for range 5 {
+		long = filepath.Join(long, "a-folder-with-quite-a-long-name")
+	}
+	if err := os.MkdirAll(long, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("RUNTIME_DIRECTORY", "")
+	d.Config.Store.Path = filepath.Join(long, "qualifyd.db")
+	if _, err := console.Listen(d, exitCode, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), "about 100 characters") {
+		t.Errorf("a path that is too long: got %v, want a sentence about its length", err)
+	}
+	if _, err := askStatus(t, d); !errors.Is(err, console.ErrNobody) {
+		t.Errorf("asked there: got %v, want ErrNobody", err)
+	}
+}
+
+// kill -9, in the middle of a question.
+func TestADaemonThatDiesBeforeItAnswers(t *testing.T) {
+	d := newDesk(t)
+	listener, err := net.Listen("unix", filepath.Join(filepath.Dir(d.Config.Store.Path), "qualifyd.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		if c, err := listener.Accept(); err == nil {
+			_, _ = c.Read(make([]byte, 1))
+			c.Close()
+		}
+	}()
+	if _, err := askStatus(t, d); err == nil || errors.Is(err, console.ErrNobody) || !strings.Contains(err.Error(), "may have been done") {
+		t.Errorf("got %v, want that what was asked may have been done", err)
+	}
+}
+
+func TestACommandThatIsInterrupted(t *testing.T) {
+	d := newDesk(t)
+	ctx, interrupt := context.WithCancel(t.Context())
+	gone := make(chan struct{})
+	d.PollNow = func(ctx context.Context) error { interrupt(); <-ctx.Done(); close(gone); return ctx.Err() }
+	listen(t, d)
+	path := d.Config.Store.Path
+	_, err := console.Ask(ctx, console.Sockets(path), path, desk.PollQuestion, desk.Nothing{}, nil)
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "may have been done all the same") {
+		t.Errorf("got %v, want that what was asked may have been done", err)
+	}
+	<-gone // the daemon has noticed
+}
+
+// An import's file is long: whoever is not asked after all must not break off while it is being sent.
+func TestALongRequestToTheDaemonOfAnotherStore(t *testing.T) {
+	ours, other := newDesk(t), newDesk(t)
+	t.Setenv("RUNTIME_DIRECTORY", t.TempDir())
+	listen(t, other)
+	path := ours.Config.Store.Path
+	long := desk.ImportRequest{File: make([]byte, 8<<20)}
+	_, err := console.Ask(t.Context(), console.Sockets(path), path, desk.ImportQuestion, long, nil)
+	if !errors.Is(err, console.ErrNobody) || !strings.Contains(err.Error(), other.Config.Store.Path) {
+		t.Errorf("got %v, want ErrNobody, and which store the daemon has", err)
+	}
+}
+
+// A newer command may ask for more than an older daemon understands, such as a preview.
+func TestARequestOfANewerCommandIsNotHalfUnderstood(t *testing.T) {
+	d := newDesk(t)
+	_, err := desk.ImportQuestion.AnswerJSON(t.Context(), d, desk.Asker{}, []byte(`{"file":"","only_show":true}`), nil)
+	if err == nil || !strings.Contains(err.Error(), "only_show") || !strings.Contains(err.Error(), "version 1.2.3") {
+		t.Errorf("got %v, want a sentence that names what is not understood, and the version", err)
+	}
+}
+
+// Only root may say whom sudo has behind it.
+func TestAPeerIsWhoTheKernelSays(t *testing.T) {
+	d := newDesk(t)
+	listen(t, d)
+	t.Setenv("SUDO_USER", "mallory")
+	path := d.Config.Store.Path
+	_, err := console.Ask(t.Context(), console.Sockets(path), path, desk.ReleaseQuestion, desk.ReleaseRequest{Campaign: 101}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := desk.NewAsker(os.Getuid(), "mallory").Name
+	if os.Getuid() != 0 && strings.Contains(want, "mallory") {
+		t.Errorf("got %q for a user who is not root, want no word of mallory", want)
+	}
+	err = d.Store.View(func(tx *store.Tx) error {
+		return tx.Ledger(0, func(e store.Entry) error {
+			if e.Who != want {
+				t.Errorf("the ledger's who: got %q, want %q", e.Who, want)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := desk.NewAsker(65534, "mallory").Name; strings.Contains(got, "mallory") {
+		t.Errorf("somebody else than root who names mallory: got %q", got)
+	}
+}

@@ -6,6 +6,7 @@
 package desk
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,6 +36,8 @@ type Desk struct {
 	Salesforce      *salesforce.Client
 	ReferralFactory *referralfactory.Client
 	Poll            poll.Options // what a pass works with
+	// Reload reads the config's file again, which may have changed since a daemon started.
+	Reload func() (config.Config, error)
 	// OtherBaseURL tries the API key at another base URL of Referral Factory.
 	OtherBaseURL func(ctx context.Context, baseURL string) error
 	// PollNow sweeps, polls and delivers, and returns once it is done. What went wrong is in the store's runs as well.
@@ -115,11 +118,14 @@ func (q Question[Q, A]) Answer(ctx context.Context, d *Desk, by Asker, request Q
 	return q.answer(ctx, d, by, request, progress)
 }
 
-// AnswerJSON answers a request that came as JSON.
+// AnswerJSON answers a request that came as JSON. A request that says more than this version understands is refused: what is not understood
+// might be that nothing is to be done but a preview.
 func (q Question[Q, A]) AnswerJSON(ctx context.Context, d *Desk, by Asker, request []byte, progress Progress) (any, error) {
 	var decoded Q
-	if err := json.Unmarshal(request, &decoded); err != nil {
-		return nil, fmt.Errorf("%s: the request cannot be read: %w", q.name, err)
+	in := json.NewDecoder(bytes.NewReader(request))
+	in.DisallowUnknownFields()
+	if err := in.Decode(&decoded); err != nil {
+		return nil, fmt.Errorf("%s: the running qualifyd (version %s) does not understand the request: %w; restart it with the version of the command", q.name, d.Version, err)
 	}
 	return q.Answer(ctx, d, by, decoded, progress)
 }

@@ -39,8 +39,8 @@ const (
 // ImportQuestion pins records in bulk. ImportByEmailQuestion does so for a file that names records by e-mail address, which only Salesforce knows;
 // [NamesByEmail] tells which is needed.
 var (
-	ImportQuestion        = Question[ImportRequest, Imported]{name: "import", answer: importPins}
-	ImportByEmailQuestion = Question[ImportRequest, Imported]{name: "import-by-email", online: true, answer: importPins}
+	ImportQuestion        = Question[ImportRequest, Imported]{name: "import", check: checkImport, answer: importPins}
+	ImportByEmailQuestion = Question[ImportRequest, Imported]{name: "import-by-email", online: true, check: checkImport, answer: importPins}
 )
 
 // NamesByEmail tells whether a file names records by e-mail address.
@@ -49,10 +49,14 @@ func NamesByEmail(file []byte) bool {
 	return slices.ContainsFunc(rows, func(row pinRow) bool { return row.email })
 }
 
-func importPins(ctx context.Context, d *Desk, by Asker, q ImportRequest, progress Progress) (Imported, error) {
+func checkImport(q ImportRequest) error {
 	if len(q.File) > importLimit {
-		return Imported{}, usage("the file has %d bytes, and %d at most are imported at once; import it in parts", len(q.File), importLimit)
+		return usage("the file has %d bytes, and %d at most are imported at once; import it in parts", len(q.File), importLimit)
 	}
+	return nil
+}
+
+func importPins(ctx context.Context, d *Desk, by Asker, q ImportRequest, progress Progress) (Imported, error) {
 	i := &pinImport{desk: d, order: by.order(q.Reason), progress: progress}
 	rows, problems := readPins(q.File)
 	i.problems = problems

@@ -29,6 +29,9 @@ type Done struct {
 // act does what is ordered about a referral, and says it in words that follow the referral.
 type act func(d *Desk, tx *store.Tx, r rules.Referral, o poll.Order) (string, error)
 
+// nextPass is when an order takes effect that needs Salesforce. None makes a pass of its own: that would be a call for each of a hundred pins.
+const nextPass = "the next pass (qualifyd poll makes one now)"
+
 // The orders on referrals. Each is carried out for all that are named, or for none.
 var (
 	QualifyQuestion = orderQuestion("qualify", true, func(_ *Desk, tx *store.Tx, r rules.Referral, o poll.Order) (string, error) {
@@ -38,16 +41,16 @@ var (
 		return poll.Unqualify(tx, r, o)
 	})
 	ResumeQuestion = orderQuestion("resume", true, func(_ *Desk, tx *store.Tx, r rules.Referral, o poll.Order) (string, error) {
-		return "is judged again by the next pass", poll.Resume(tx, r, o)
+		return "is judged again by " + nextPass, poll.Resume(tx, r, o)
 	})
 	RejudgeQuestion = orderQuestion("rejudge", false, func(_ *Desk, tx *store.Tx, r rules.Referral, o poll.Order) (string, error) {
-		return "will be judged anew by the next pass", poll.Rejudge(tx, r, o)
+		return "will be judged anew by " + nextPass, poll.Rejudge(tx, r, o)
 	})
 	JoinQuestion = orderQuestion("join", false, func(d *Desk, tx *store.Tx, r rules.Referral, o poll.Order) (string, error) {
 		if _, err := d.creating(r); err != nil {
 			return "", err
 		}
-		return "will be created or marked by the next pass", poll.AskJoin(tx, r, o)
+		return "will be created or marked by " + nextPass, poll.AskJoin(tx, r, o)
 	})
 	DropQuestion = orderQuestion("outbox-drop", true, func(_ *Desk, tx *store.Tx, r rules.Referral, o poll.Order) (string, error) {
 		return poll.Drop(tx, r, o)
@@ -103,18 +106,31 @@ func (d *Desk) orderOne(tx *store.Tx, r rules.Referral, o poll.Order, do act) (D
 	if err != nil || !owed || debt.Parked {
 		return done, err
 	}
-	kept, err := d.kept(tx)
-	switch {
-	case kept:
-		done.Done += "; it is not sent, because the org is a sandbox (referral_factory.send_from_sandbox)"
-		done.WaitsFor = rules.InSandbox
-	case !debt.SentAt.IsZero():
-	case d.DeliverNow != nil:
-		done.Done += "; it is sent now"
-	default:
-		done.Done += "; the next run sends it"
+	when, waitsFor, err := d.sending(tx, "it is")
+	if debt.SentAt.IsZero() || waitsFor != "" {
+		done.Done += "; " + when
 	}
+	done.WaitsFor = waitsFor
 	return done, err
+}
+
+// sending says when what is owed by now is sent, and what it waits for; them is "it is" or "they are".
+func (d *Desk) sending(tx *store.Tx, them string) (when string, waitsFor rules.Reason, err error) {
+	kept, err := d.kept(tx)
+	if err != nil || kept {
+		return them + " not sent, because the org is a sandbox (referral_factory.send_from_sandbox)", rules.InSandbox, err
+	}
+	if d.DeliverNow == nil {
+		return them + " sent by the next run", "", nil
+	}
+	var s Status
+	if err := d.fillRuns(tx, &s); err != nil {
+		return "", "", err
+	}
+	if s.ReferralFactory.State == Refused || s.ReferralFactory.State == Trouble {
+		return them + " sent once the trouble with Referral Factory is over (qualifyd status)", "", nil
+	}
+	return them + " sent now", "", nil
 }
 
 // kept tells whether what is owed is kept, because the org is a sandbox.
@@ -200,7 +216,7 @@ var PinQuestion = Question[PinRequest, Done]{name: "pin", answer: func(_ context
 		case pinned:
 			return fmt.Sprintf("is pinned to %s already", link.RecordID), nil
 		}
-		return fmt.Sprintf("is pinned to %s; the next pass reads the record", link.RecordID), poll.Pin(tx, r, link.RecordID, o)
+		return fmt.Sprintf("is pinned to %s; the record is read by %s", link.RecordID, nextPass), poll.Pin(tx, r, link.RecordID, o)
 	})
 	if err != nil {
 		return Done{}, err
@@ -228,9 +244,15 @@ var ReleaseQuestion = Question[ReleaseRequest, Released]{name: "release", answer
 	}
 	released := Released{Campaign: q.Campaign}
 	err := d.update(func(tx *store.Tx) (err error) {
-		released.Released, err = poll.Release(tx, q.Campaign, by.order(q.Reason))
+		if released.Released, err = poll.Release(tx, q.Campaign, by.order(q.Reason)); err != nil {
+			return err
+		}
+		when := "the brake held none, and counts anew"
+		if released.Released > 0 {
+			when, _, err = d.sending(tx, "they are")
+		}
+		released.Done = fmt.Sprintf("%d qualifications of campaign %d are released; %s", released.Released, q.Campaign, when)
 		return err
 	})
-	released.Done = fmt.Sprintf("%d qualifications of campaign %d are released; the next pass delivers them", released.Released, q.Campaign)
 	return released, err
 }}

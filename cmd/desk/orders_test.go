@@ -160,13 +160,13 @@ func TestAnOrderSaysWhatItDid(t *testing.T) {
 	same(t, "unqualify", must[[]desk.Done](o, "unqualify", orderOf("refunded", "r1004@example.com")), []desk.Done{
 		{Referral: 1004, Done: "referral 1004 is to be set back to pending; it is sent now"}})
 	same(t, "rejudge", must[[]desk.Done](o, "rejudge", orderOf("", "1002", "1005")), []desk.Done{
-		{Referral: 1002, Done: "referral 1002 will be judged anew by the next pass"}, {Referral: 1005, Done: "referral 1005 will be judged anew by the next pass"}})
+		{Referral: 1002, Done: "referral 1002 will be judged anew by the next pass (qualifyd poll makes one now)"}, {Referral: 1005, Done: "referral 1005 will be judged anew by the next pass (qualifyd poll makes one now)"}})
 	same(t, "join preview", must[[]desk.Done](o, "join-preview", orderOf("", "1003")), []desk.Done{
 		{Referral: 1003, Done: "referral 1003 (pending, 0 records linked) would be joined by create_contact, duplicates update"}})
 	same(t, "joined by the preview", o.referral(1003).JoinAsked, false)
-	same(t, "join", must[[]desk.Done](o, "join", orderOf("", "1003")), []desk.Done{{Referral: 1003, Done: "referral 1003 will be created or marked by the next pass"}})
+	same(t, "join", must[[]desk.Done](o, "join", orderOf("", "1003")), []desk.Done{{Referral: 1003, Done: "referral 1003 will be created or marked by the next pass (qualifyd poll makes one now)"}})
 	same(t, "release", must[desk.Released](o, "release", desk.ReleaseRequest{Campaign: 101}),
-		desk.Released{Campaign: 101, Done: "0 qualifications of campaign 101 are released; the next pass delivers them"})
+		desk.Released{Campaign: 101, Done: "0 qualifications of campaign 101 are released; the brake held none, and counts anew"})
 	var acts []string
 	for _, e := range o.ledger() {
 		acts = append(acts, fmt.Sprintf("%s %d %s %s", e.Act, e.Referral, e.Who, e.Note))
@@ -178,7 +178,7 @@ func TestAnOrderSaysWhatItDid(t *testing.T) {
 func TestAnOrderWithoutADaemonWaitsForTheNextRun(t *testing.T) {
 	o := newOffice(t)
 	o.DeliverNow = nil
-	same(t, "qualify", must[[]desk.Done](o, "qualify", orderOf("x", "1001")), []desk.Done{{Referral: 1001, Done: "referral 1001 is owed; the next run sends it"}})
+	same(t, "qualify", must[[]desk.Done](o, "qualify", orderOf("x", "1001")), []desk.Done{{Referral: 1001, Done: "referral 1001 is owed; it is sent by the next run"}})
 }
 
 func TestInASandboxAnOrderSaysThatNothingIsSent(t *testing.T) {
@@ -243,7 +243,7 @@ func TestAnOrderThatCannotBeSaysWhy(t *testing.T) {
 func TestAPinSaysWhetherItWasThere(t *testing.T) {
 	o := newOffice(t)
 	pin := desk.PinRequest{Referral: "1001", Record: "00Q000000000001"}
-	same(t, "pin", must[desk.Done](o, "pin", pin), desk.Done{Referral: 1001, Done: "referral 1001 is pinned to 00Q000000000001EAA; the next pass reads the record"})
+	same(t, "pin", must[desk.Done](o, "pin", pin), desk.Done{Referral: 1001, Done: "referral 1001 is pinned to 00Q000000000001EAA; the record is read by the next pass (qualifyd poll makes one now)"})
 	same(t, "again", must[desk.Done](o, "pin", pin), desk.Done{Referral: 1001, Done: "referral 1001 is pinned to 00Q000000000001EAA already"})
 	same(t, "ledger lines", len(o.ledger()), 1)
 }
@@ -281,7 +281,7 @@ func TestRetryAndDrop(t *testing.T) {
 		{Referral: 1005, Done: "referral 1005 is dropped, and stays pending until it is resumed"},
 		{Referral: 1006, Done: "referral 1006 is dropped, and stays pending until it is resumed"}})
 	same(t, "why", o.referral(1006).Verdict.Sentence, "its qualification was taken back before it was delivered, by ann: a test (it stays so until an operator says resume)")
-	same(t, "resume", must[[]desk.Done](o, "resume", orderOf("x", "1006"))[0].Done, "referral 1006 is judged again by the next pass")
+	same(t, "resume", must[[]desk.Done](o, "resume", orderOf("x", "1006"))[0].Done, "referral 1006 is judged again by the next pass (qualifyd poll makes one now)")
 	same(t, "left in the outbox", len(must[[]desk.OutboxLine](o, "outbox-list", desk.Nothing{})), 1)
 	empty := newOffice(t)
 	empty.Store.Update(func(tx *store.Tx) error {

@@ -7,7 +7,7 @@ func All() []Asked {
 		QualifyQuestion, UnqualifyQuestion, ResumeQuestion, ReleaseQuestion,
 		PinQuestion, ImportQuestion, ImportByEmailQuestion, JoinPreviewQuestion, JoinQuestion, RejudgeQuestion,
 		OutboxQuestion, RetryQuestion, DropQuestion,
-		DoctorQuestion, FieldsQuestion, ValuesQuestion, StagesQuestion, CampaignsQuestion,
+		CheckQuestion, VerifyQuestion, DoctorQuestion, FieldsQuestion, ValuesQuestion, StagesQuestion, CampaignsQuestion,
 	}
 }
 

@@ -77,7 +77,7 @@ type Run struct {
 	Since   time.Time `json:"trouble_since,omitzero"`
 }
 
-// CampaignStatus counts a campaign's referrals.
+// CampaignStatus counts a campaign's referrals: each is one of Pending, Owed, Qualified, Elsewhere, Overridden and Rejected.
 type CampaignStatus struct {
 	ID         int64          `json:"id"`
 	Name       string         `json:"name"`
@@ -94,14 +94,15 @@ type CampaignStatus struct {
 	Held       int            `json:"held"`      // waits for a person
 	Overridden int            `json:"overridden"`
 	Rejected   int            `json:"rejected"`
-	Reasons    map[string]int `json:"reasons"` // of the pending ones
+	Reasons    map[string]int `json:"reasons"` // of the pending ones; "" for those not judged yet
 }
 
 // OutboxStatus counts what is owed.
 type OutboxStatus struct {
 	Owed   int       `json:"owed"`
-	Oldest time.Time `json:"oldest,omitzero"`
-	Open   int       `json:"open"` // sent with an outcome that is not known yet
+	Oldest time.Time `json:"oldest,omitzero"` // of the verdict or order that has waited longest
+	Open   int       `json:"open"`            // sent with an outcome that is not known yet
+	Parked int       `json:"parked"`          // refused for good: qualifications, and orders to set one back
 }
 
 // StatusQuestion asks how everything stands.
@@ -124,22 +125,24 @@ func (d *Desk) status(tx *store.Tx) (Status, error) {
 	return s, nil
 }
 
-// fillRuns tells how the jobs went, and from that how it stands with the services: a sweep asks Referral Factory, a poll Salesforce.
+// fillRuns tells how the jobs went, and from that how it stands with the services: a poll asks Salesforce, a sweep Referral Factory. So does a
+// delivery where anything is owed: its trouble counts until a later sweep has gone well.
 func (d *Desk) fillRuns(tx *store.Tx, s *Status) error {
-	schedules := map[string]string{SweepJob: d.Config.Poll.Sweep, PollJob: d.Config.Poll.Schedule}
+	runs := map[string]store.Run{}
 	for _, job := range []string{SweepJob, PollJob, DeliverJob} {
 		r, err := tx.Run(job)
 		if err != nil {
 			return err
 		}
+		runs[job] = r
 		s.Runs = append(s.Runs, Run{Job: r.Job, Begun: r.Begun, Ended: r.Ended, Well: r.Well, Trouble: r.Trouble, Since: r.Since})
-		switch job {
-		case SweepJob:
-			s.ReferralFactory = d.connection(r, s.At, schedules[job])
-		case PollJob:
-			s.Salesforce = d.connection(r, s.At, schedules[job])
-		}
 	}
+	s.Salesforce = d.connection(runs[PollJob], s.At, d.Config.Poll.Schedule)
+	heard := runs[SweepJob]
+	if delivered := runs[DeliverJob]; heard.Trouble == "" && delivered.Trouble != "" && delivered.Ended.After(heard.Ended) {
+		heard = delivered
+	}
+	s.ReferralFactory = d.connection(heard, s.At, d.Config.Poll.Sweep)
 	return nil
 }
 
@@ -191,11 +194,14 @@ func (d *Desk) fillOrg(tx *store.Tx, s *Status) error {
 			}
 		}
 	}
-	if newest.IsZero() {
-		return nil
+	now := d.serviceNow()
+	if !s.ReadUpTo.IsZero() {
+		s.LagSeconds = int64(max(0, now.Sub(s.ReadUpTo)).Seconds())
 	}
-	s.LagSeconds = int64(max(0, d.serviceNow().Sub(s.ReadUpTo)).Seconds())
-	s.Calls.Used, err = tx.Calls(newest)
+	if newest.After(now) { // this machine's clock is behind Salesforce's, by which calls are counted
+		now = newest
+	}
+	s.Calls.Used, err = tx.Calls(now)
 	return err
 }
 
@@ -268,8 +274,15 @@ func (n *CampaignStatus) add(r rules.Referral) {
 }
 
 func fillOutbox(tx *store.Tx, s *Status) error {
+	for _, c := range s.Campaigns {
+		s.Outbox.Parked += c.Rejected
+	}
 	debts, err := tx.Debts()
 	for _, debt := range debts {
+		if debt.Parked {
+			s.Outbox.Parked++
+			continue
+		}
 		s.Outbox.Owed++
 		if !debt.SentAt.IsZero() {
 			s.Outbox.Open++
@@ -290,7 +303,7 @@ type PollAnswer struct {
 
 // PollQuestion has everything done at once: sweep, poll, deliver.
 var PollQuestion = Question[Nothing, PollAnswer]{name: "poll", online: true, answer: func(ctx context.Context, d *Desk, _ Asker, _ Nothing, _ Progress) (a PollAnswer, err error) {
-	a.Acts = map[string]int{}
+	a.Acts, a.Qualified = map[string]int{}, []int64{}
 	var before uint64
 	if err := d.Store.View(func(tx *store.Tx) error { before = tx.LedgerLength(); return nil }); err != nil {
 		return a, err

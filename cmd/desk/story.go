@@ -103,23 +103,44 @@ type ReferralRequest struct {
 
 // ExplainQuestion asks for the stories of the referrals that a text means; none where nobody is meant.
 var ExplainQuestion = view("explain", func(d *Desk, tx *store.Tx, q ReferralRequest) ([]Story, error) {
-	return Stories(tx, d.Campaigns, q.Referral)
+	return d.stories(tx, q.Referral)
 })
 
-// Stories tells the stories of the referrals that a text means; campaigns are the config's.
-func Stories(tx *store.Tx, campaigns []rules.Campaign, text string) ([]Story, error) {
+// Unknown is what is said instead of a story where a text means nobody.
+type Unknown struct {
+	Reason   rules.Reason
+	Sentence string
+	Causes   []string
+}
+
+// NobodyMeant tells that a text means nobody, and what may be the cause.
+func NobodyMeant(text string) Unknown {
+	return Unknown{rules.NotInCampaign, fmt.Sprintf("nobody of a configured campaign has the id, code, record or e-mail %q", text), []string{
+		"the person was not captured through a referral link: then Referral Factory knows no referral, or the person under another e-mail",
+		"the person was referred in a campaign that the config does not have (qualifyd campaigns lists them)",
+		"the person is newer than the last sweep (qualifyd poll sweeps at once; qualifyd status tells when it was)",
+		"a record Id is known only once the record is a referral's; codes are told apart by upper and lower case",
+	}}
+}
+
+// stories tells the stories of the referrals that a text means.
+func (d *Desk) stories(tx *store.Tx, text string) ([]Story, error) {
 	found, err := poll.Find(tx, text)
 	if err != nil {
 		return nil, err
 	}
-	known, err := poll.KnownRules(tx, campaigns)
+	known, err := poll.KnownRules(tx, d.Campaigns)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := d.kept(tx)
 	if err != nil {
 		return nil, err
 	}
 	stories := []Story{}
 	for _, r := range found {
 		rule, configured := known[r.CampaignID]
-		t := &teller{tx: tx, rule: rule, configured: configured, Referral: r}
+		t := &teller{tx: tx, rule: rule, configured: configured, kept: kept, Referral: r}
 		if err := t.gather(); err != nil {
 			return nil, err
 		}
@@ -134,9 +155,9 @@ type teller struct {
 	tx         *store.Tx
 	rule       rules.Rule
 	configured bool
+	kept       bool // what is owed is kept, because the org is a sandbox
 
 	campaign store.Campaign
-	sandbox  bool
 	records  []rules.Linked
 	ledger   []store.Entry
 	debt     store.Debt
@@ -149,11 +170,7 @@ type teller struct {
 }
 
 func (t *teller) gather() error {
-	owner, err := t.tx.Owner()
-	if err != nil {
-		return err
-	}
-	t.sandbox = owner.Sandbox
+	var err error
 	if t.campaign, err = t.tx.Campaign(t.CampaignID); err != nil {
 		return err
 	}
@@ -251,7 +268,7 @@ func (t *teller) waits() []string {
 	add(t.configured && t.campaign.Parked != "", "the campaign is parked (%s): %s", t.campaign.Parked, t.campaign.ParkedWhy)
 	add(t.configured && pending && t.campaign.FirstSweep == 0, "the campaign has not been swept to the end yet; nobody joins before")
 	add(pending && t.joining, "it waits to be looked up in Salesforce")
-	add(t.begun, "%s was begun at %s, and its outcome is not known yet", intended(t.intent), clock(t.intent.At))
+	add(pending && t.begun, "%s was begun at %s, and its outcome is not known yet", intended(t.intent), clock(t.intent.At))
 	add(pending && t.toRead, "a record waits to be read for it")
 	add(pending && t.toJudge, "it waits to be judged anew")
 	return waits

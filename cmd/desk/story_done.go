@@ -117,7 +117,7 @@ func (t *teller) deliveryInWords(d Delivery) string {
 	switch {
 	case t.debt.Parked:
 		return what + " was refused by Referral Factory: " + d.Trouble
-	case t.owed && d.SentAt.IsZero() && t.sandbox:
+	case t.owed && d.SentAt.IsZero() && t.kept:
 		return what + " is owed since " + clock(d.Since) + "; from a sandbox org nothing is sent, unless referral_factory.send_from_sandbox is true"
 	case t.owed && d.SentAt.IsZero():
 		return what + " is owed since " + clock(d.Since) + ", and was not sent yet" + because(d.Trouble)

@@ -2,7 +2,6 @@ package desk
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -38,7 +37,7 @@ type Existing struct {
 	Created time.Time    `json:"created"`
 	InWords string       `json:"in_words"` // when that was, and before what
 	kinds   rules.Kinds
-	made    bool // by a conversion of one of the referral's Leads
+	lead    string // the Lead whose conversion made it; "" where none did
 }
 
 func (e Existing) name() string { return string(e.Object) + " " + e.ID }
@@ -89,10 +88,13 @@ func (t *teller) existing() []Existing {
 		if l.Link.Object == rules.Opportunity || l.Created.IsZero() || !t.ExistedBefore(l.Created) {
 			continue
 		}
-		made := slices.ContainsFunc(t.records, func(lead rules.Linked) bool {
-			return lead.ContactID == l.RecordID && rules.MadeByConversion(lead.ConvertedOn, l.Created)
-		})
-		existing = append(existing, Existing{l.Link.Object, l.RecordID, l.Created, t.BeforeInWords(l.Created), l.Kinds, made})
+		e := Existing{Object: l.Link.Object, ID: l.RecordID, Created: l.Created, InWords: t.BeforeInWords(l.Created), kinds: l.Kinds}
+		for _, lead := range t.records {
+			if lead.ContactID == l.RecordID && rules.MadeByConversion(lead.ConvertedOn, l.Created) {
+				e.lead = lead.RecordID
+			}
+		}
+		existing = append(existing, e)
 	}
 	return existing
 }
@@ -105,13 +107,22 @@ func namesOf(existing []Existing) []string {
 	return names
 }
 
+// admission is what a campaign's policy makes of a record that existed before. A conversion is followed only from a Lead that is admitted itself.
+func (t *teller) admission(c rules.Campaign, e Existing, existing []Existing) rules.Admission {
+	made := e.lead != ""
+	for _, lead := range existing {
+		made = made && (lead.ID != e.lead || t.admission(c, lead, existing) == rules.Admitted)
+	}
+	return c.Admit(t.Referral, rules.Record{Object: e.Object, ID: e.ID, Created: e.Created}, e.kinds, made)
+}
+
 // would tells what another policy would do with the records that existed before.
 func (t *teller) would(policy rules.Duplicates, existing []Existing) string {
 	c := t.rule.Campaign
 	c.Duplicates = policy
 	var blocks, counts, ignored []string
 	for _, e := range existing {
-		admission := c.Admit(t.Referral, rules.Record{Object: e.Object, ID: e.ID, Created: e.Created}, e.kinds, e.made)
+		admission := t.admission(c, e, existing)
 		switch {
 		case admission == rules.Blocks:
 			blocks = append(blocks, e.name())

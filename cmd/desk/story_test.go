@@ -1,6 +1,7 @@
 package desk_test
 
 import (
+	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -78,7 +79,10 @@ func TestEveryReasonSaysWhatComesNext(t *testing.T) {
 		if slices.Contains(byStanding, reason) {
 			continue
 		}
-		if next := story(t, pending(reason)).Next; next.What == "" || next.Who != who[reason] {
+		inSandbox := func(tx *store.Tx) error {
+			return tx.SetOwner(store.Owner{OrgID: "00D", Sandbox: reason == rules.InSandbox})
+		}
+		if next := story(t, pending(reason), inSandbox).Next; next.What == "" || next.Who != who[reason] {
 			t.Errorf("%s: got %s: %q, want what the %s has to do", reason, next.Who, next.What, who[reason])
 		}
 	}
@@ -173,5 +177,21 @@ func TestOtherPoliciesAreToldForEachRecord(t *testing.T) {
 	}
 	if d := story(t, pending(rules.NoRecord)).Duplicates; d.Result != desk.NoneKnown || len(d.Otherwise) != 0 {
 		t.Errorf("nobody was there before: got %s and %q, want none", d.Result, d.Otherwise)
+	}
+}
+
+// What a conversion made belongs to whom the Lead does.
+func TestAPolicyThatLeavesALeadAloneLeavesWhatItBecame(t *testing.T) {
+	r := pending(rules.ValuePredates)
+	before := noon.AddDate(0, 0, -3)
+	r.Links = []rules.Link{{Object: rules.Contact, RecordID: "003C", Kinds: rules.Kinds{rules.Conversion}}, {Object: rules.Lead, RecordID: "00QL", Kinds: rules.Kinds{rules.ByEmail}}}
+	d := story(t, r, func(tx *store.Tx) error {
+		lead := rules.Snapshot{Record: rules.Record{Object: rules.Lead, ID: "00QL", Created: before, ContactID: "003C", ConvertedOn: before.Format(time.DateOnly)}}
+		contact := rules.Snapshot{Record: rules.Record{Object: rules.Contact, ID: "003C", Created: before}}
+		return errors.Join(tx.PutSnapshot("00QL", lead), tx.PutSnapshot("003C", contact))
+	}).Duplicates
+	want := desk.Otherwise{Policy: rules.CreateNew, Would: "Contact 003C and Lead 00QL would be left alone; only a Lead that is newer than the referral would count"}
+	if !slices.Contains(d.Otherwise, want) {
+		t.Errorf("got %+v, want %+v in it", d.Otherwise, want)
 	}
 }

@@ -35,6 +35,8 @@ type Patient struct {
 	Poll            poll.Options // what a pass works with
 	// Now is this machine's clock.
 	Now func() time.Time
+	// Reload reads the config's file again; nil leaves that out.
+	Reload func() (config.Config, error)
 	// OtherBaseURL tries the API key at another base URL of Referral Factory; nil leaves that out.
 	OtherBaseURL func(ctx context.Context, baseURL string) error
 }

@@ -13,9 +13,7 @@ import (
 
 // checkMachinery looks at what has to go on by itself.
 func (c *checkup) checkMachinery(context.Context) {
-	for _, w := range c.Warnings {
-		c.yellow(Machinery, "config."+w.Key, "Config", w.String(), "change it as it says")
-	}
+	c.checkConfig()
 	c.checkClocks()
 	c.checkZone()
 	c.checkCalls()
@@ -25,6 +23,25 @@ func (c *checkup) checkMachinery(context.Context) {
 		}
 		c.checkLag()
 		c.checkOutbox()
+	}
+}
+
+// checkConfig tells what is wrong with the config, and whether a running service goes by it: that reads it when it starts, and later only
+// its secrets.
+func (c *checkup) checkConfig() {
+	for _, w := range c.Warnings {
+		c.yellow(Machinery, "config."+w.Key, "Config", w.String(), "change it as it says")
+	}
+	if c.Reload == nil {
+		return
+	}
+	const check, title = "config", "Config"
+	switch now, err := c.Reload(); {
+	case err != nil:
+		c.red(Machinery, check, title, "as it is now the service could not start with it again: "+err.Error(), "correct it: qualifyd config check lists everything that is wrong")
+	case now.Show() != c.Config.Show():
+		c.yellow(Machinery, check, title, "it was changed since the service started, which goes by the former one, as does this check-up",
+			"restart the service (systemctl restart qualifyd), then run qualifyd doctor again")
 	}
 }
 

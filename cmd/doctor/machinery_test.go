@@ -169,6 +169,31 @@ func TestWarningsOfTheConfigAreFindings(t *testing.T) {
 	}})
 }
 
+func TestAConfigThatIsNotTheServicesAnyMoreIsAFinding(t *testing.T) {
+	reloads := func(change func(c *config.Config), err error) func(w *ward) {
+		return func(w *ward) {
+			w.patient.Config.ReferralFactory.APIKey = config.NewSecret("one")
+			c := w.patient.Config
+			change(&c)
+			w.patient.Reload = func() (config.Config, error) { return c, err }
+		}
+	}
+	tell(t, []story{
+		{name: "it is the same", change: reloads(func(*config.Config) {}, nil)},
+		{
+			name: "a secret was rotated: that is read again", change: reloads(func(c *config.Config) { c.ReferralFactory.APIKey = config.NewSecret("another") }, nil),
+		},
+		{
+			name: "somebody has changed it", change: reloads(func(c *config.Config) { c.Poll.Schedule = "@every 5m" }, nil),
+			want: found{"config": yellow}, says: map[string]string{"config": "restart the service"},
+		},
+		{
+			name: "it has become wrong", change: reloads(func(*config.Config) {}, errors.New("referral_factory.api_key is missing")),
+			want: found{"config": red}, says: map[string]string{"config": "could not start with it again: referral_factory.api_key is missing"},
+		},
+	})
+}
+
 func TestACheckUpThatIsStoppedSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWard(t, refer)

@@ -131,7 +131,8 @@ func (c *checkup) checkCampaigns(context.Context) {
 	if c.campaigns != nil {
 		c.checkUnconfigured()
 	} else {
-		c.yellow(RuleChosen, "campaigns", "Campaigns", "not checked: Referral Factory does not list them", "mend the key first, then run qualifyd doctor again")
+		c.yellow(RuleChosen, "campaigns", "Campaigns", "not checked: Referral Factory does not list them",
+			"mend first what is told of Referral Factory above, then run qualifyd doctor again")
 	}
 }
 

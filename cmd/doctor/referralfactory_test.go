@@ -35,6 +35,23 @@ func TestTheKeyAndBothAddressesAreTried(t *testing.T) {
 			want:   found{"referral_factory.key": red, "campaigns": yellow},
 		},
 		{
+			name: "an address of which this is not the API",
+			change: func(w *ward) {
+				w.patient.OtherBaseURL = nil
+				w.rf.SetFault(always("/", &sandbox.Fault{Status: 404, Body: `{"message":"Not found"}`}))
+			},
+			want: found{"referral_factory.key": red, "campaigns": yellow}, says: map[string]string{"referral_factory.key": "correct referral_factory.base_url"},
+		},
+		{
+			name: "it is in trouble",
+			change: func(w *ward) {
+				w.patient.OtherBaseURL = nil
+				w.rf.SetFault(always("/", sandbox.HTML(503)))
+			},
+			want: found{"referral_factory.key": red, "campaigns": yellow},
+			says: map[string]string{"referral_factory.key": "is in trouble, and qualifyd goes on trying", "campaigns": "what is told of Referral Factory above"},
+		},
+		{
 			name:   "an address of one's own",
 			change: func(w *ward) { w.patient.Config.ReferralFactory.BaseURL = "https://proxy.example.com/api/v2" },
 			says:   map[string]string{"referral_factory.base_url": "https://proxy.example.com/api/v2 answers"},

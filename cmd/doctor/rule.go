@@ -61,7 +61,7 @@ func (c *checkup) checkValue(rule rules.Rule) bool {
 		return false
 	}
 	asked := rule.Campaign.Value
-	text := fmt.Sprintf("the %s %q exists", valueWord(object), rule.Target.Value)
+	text := fmt.Sprintf("the %s %q exists (%s)", valueWord(object), rule.Target.Value, f.Type)
 	switch {
 	case len(f.Values) == 0:
 		text = fmt.Sprintf("%s is a field of the type %s without a list of values: any text can be its value", f.Name, f.Type)
@@ -114,7 +114,11 @@ func (c *checkup) checkReached(rule rules.Rule) {
 		f.Colour, f.Text = Yellow, fmt.Sprintf("whether any %s was ever at %q cannot be counted%s", object, rule.Target.Value, because(standing.err, moved.err))
 		f.Do = fmt.Sprintf("look for one in a report on %s", object)
 	case standing.hits+moved.hits == 0:
-		f.Colour, f.Text = Yellow, fmt.Sprintf("no %s has ever been seen at %q: is it the value that your process sets?", object, rule.Target.Value)
+		history := "nor does the last year's history show one that was"
+		if moved.err != nil || moved.rows == 0 && object != rules.Opportunity { // OpportunityHistory was searched for the stage itself
+			history = "and no history tells whether one ever was"
+		}
+		f.Colour, f.Text = Yellow, fmt.Sprintf("no %s is at %q now, %s: is it the %s that your process sets?", object, rule.Target.Value, history, valueWord(object))
 		f.Do = fmt.Sprintf("compare with what the records hold: qualifyd values %s.%s", object, rule.Target.Field)
 	}
 	c.add(f)

@@ -77,7 +77,16 @@ func TestAValueThatNobodyEverReachedIsSuspicious(t *testing.T) {
 	tell(t, []story{
 		{
 			name: "never", change: asks("Status", "Closed - Not Converted"),
-			want: found{"campaign.101.reached": yellow}, says: map[string]string{"campaign.101.reached": `no Lead has ever been seen at "Closed - Not Converted"`},
+			want: found{"campaign.101.reached": yellow}, says: map[string]string{"campaign.101.reached": `no Lead is at "Closed - Not Converted" now, nor does the last year's history show one that was`},
+		},
+		{
+			name: "never, and nothing is kept that could tell",
+			change: func(w *ward) {
+				w.org.AddField("Lead", sandbox.FieldDef{Name: "Level__c", Type: "string", Length: 40})
+				asks("Level__c", "gold")(w)
+			},
+			want: found{"campaign.101.reached": yellow, "campaign.101.history": yellow},
+			says: map[string]string{"campaign.101.reached": `no Lead is at "gold" now, and no history tells whether one ever was`},
 		},
 		{
 			name: "reached and left",

@@ -2,6 +2,7 @@ package doctor_test
 
 import (
 	"errors"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -33,6 +34,11 @@ func always(text string, f *sandbox.Fault) func(*http.Request) *sandbox.Fault {
 	}
 }
 
+// failing is a network on which every request fails.
+type failing struct{ err error }
+
+func (f failing) RoundTrip(*http.Request) (*http.Response, error) { return nil, f.err }
+
 func TestWithoutSalesforceOneFindingTellsWhyAndOneThatTheRestIsNotChecked(t *testing.T) {
 	tell(t, []story{
 		{
@@ -50,6 +56,22 @@ func TestWithoutSalesforceOneFindingTellsWhyAndOneThatTheRestIsNotChecked(t *tes
 				w.login()
 			},
 			want: found{"salesforce.login": red, "salesforce.rest": yellow}, says: map[string]string{"salesforce.login": "HTTPS_PROXY"},
+		},
+		{
+			name: "its host has no such name",
+			change: func(w *ward) {
+				w.options.Transport = failing{&net.DNSError{Err: "no such host", Name: sfHost, IsNotFound: true}}
+				w.login()
+			},
+			want: found{"salesforce.login": red, "salesforce.rest": yellow}, says: map[string]string{"salesforce.login": "check the address in the config"},
+		},
+		{
+			name: "it is in trouble",
+			change: func(w *ward) {
+				w.org.SetFault(always("/", sandbox.HTML(503)))
+				w.login()
+			},
+			want: found{"salesforce.login": red, "salesforce.rest": yellow}, says: map[string]string{"salesforce.login": "run qualifyd doctor again later"},
 		},
 		{
 			name: "the edition has no API",

@@ -3,6 +3,8 @@ package doctor
 import (
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
 	"strings"
 	"time"
 
@@ -15,6 +17,9 @@ import (
 func inWords(err error) (text, do string) {
 	var sf *salesforce.APIError
 	var refused *referralfactory.Refused
+	var rejected *referralfactory.Rejected
+	var unavailable *referralfactory.Unavailable
+	var host *net.DNSError
 	switch {
 	case errors.As(err, &sf) && sf.Hint != "":
 		bare := *sf
@@ -26,6 +31,12 @@ func inWords(err error) (text, do string) {
 		return err.Error(), "look at the user and the app in Salesforce: Setup, Login History of the user tells why it was refused"
 	case errors.As(err, &refused):
 		return err.Error(), "copy the key again at Referral Factory (Settings, Webhooks and API) and put it where the config says: making a new key ends the former one"
+	case errors.As(err, &rejected) && rejected.Status == http.StatusNotFound:
+		return err.Error(), "correct referral_factory.base_url in the config: usually it is https://api.referral-factory.com/api/v2"
+	case errors.As(err, &sf) && sf.Status >= 500, errors.As(err, &unavailable) && unavailable.Status >= 500:
+		return err.Error(), "nothing, if it is over soon: the service, or a proxy on the way to it, is in trouble, and qualifyd goes on trying; run qualifyd doctor again later"
+	case errors.As(err, &host) && host.IsNotFound:
+		return err.Error(), "check the address in the config, and whether this machine can look up names (DNS)"
 	}
 	return err.Error(), "look at the network between this machine and the service (firewall, proxy, HTTPS_PROXY), and try again"
 }

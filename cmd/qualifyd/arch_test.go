@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"sync/salesforce":      {},
 	"sync/referralfactory": {},
 	"sync/schedule":        {},
+	"sync/simulation":      {}, // tests only
 	"sync/sandbox":         {},
 	"sync/poll":            {"rules", "store", "sync/referralfactory", "sync/salesforce"},
 	"sync/deliver":         {"rules", "store", "sync/poll", "sync/referralfactory"},

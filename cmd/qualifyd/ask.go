@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
+	"io"
+	"io/fs"
 	"strings"
 
 	"github.com/rs/zerolog"
@@ -29,6 +31,7 @@ func ask[Q, A any](ctx context.Context, a *app, q desk.Question[Q, A], request Q
 	if err != nil {
 		return answer, err
 	}
+	a.progress.log = newLogger(a.progress, c.Log)
 	defer a.progress.end()
 	sockets := console.Sockets(c.Store.Path)
 	answer, nobody := console.Ask(ctx, sockets, c.Store.Path, q, request, a.progress.step)
@@ -40,12 +43,14 @@ func ask[Q, A any](ctx context.Context, a *app, q desk.Question[Q, A], request Q
 		if answer, again := console.Ask(ctx, sockets, c.Store.Path, q, request, a.progress.step); !errors.Is(again, console.ErrNobody) {
 			return answer, again
 		}
+	}
+	if errors.Is(err, store.ErrLocked) || errors.Is(err, store.ErrMissing) || errors.Is(err, fs.ErrPermission) {
 		return answer, fmt.Errorf("%w, and %w (looked for %s)", err, nobody, strings.Join(sockets, ", "))
 	}
 	if err != nil {
 		return answer, err
 	}
-	answer, err = q.Answer(ctx, d, desk.NewAsker(os.Getuid(), os.Getenv("SUDO_USER")), request, a.progress.step)
+	answer, err = q.Answer(ctx, d, a.asker, request, a.progress.step)
 	if d.Store != nil {
 		err = errors.Join(err, d.Store.Close())
 	}
@@ -76,7 +81,7 @@ func (a *app) deskOnFile(c config.Config, q needs) (*desk.Desk, error) {
 		options := poll.Options{Store: s, Campaigns: campaigns(c), DailyCalls: dailyCalls(c)}
 		return &desk.Desk{Version: version, Config: c, Campaigns: options.Campaigns, Store: s, Poll: options}, nil
 	}
-	built, err := build(c, s, log, transports{})
+	built, err := build(c, s, log, a.via)
 	if err != nil {
 		if s != nil {
 			err = errors.Join(err, s.Close())
@@ -91,8 +96,13 @@ func (a *app) deskOnFile(c config.Config, q needs) (*desk.Desk, error) {
 
 // printJSON prints an answer for a program.
 func (a *app) printJSON(answer any) error {
-	out := json.NewEncoder(a.out)
+	var text bytes.Buffer
+	out := json.NewEncoder(&text)
 	out.SetEscapeHTML(false)
 	out.SetIndent("", "  ")
-	return out.Encode(answer)
+	if err := out.Encode(answer); err != nil {
+		return err
+	}
+	_, err := io.WriteString(a.out, printableJSON(text.String()))
+	return err
 }

@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"qualifyd/cmd/config"
 	"qualifyd/sync/poll"
+	"qualifyd/sync/referralfactory"
 )
 
 func (a *app) configCommand() *cobra.Command {
@@ -35,8 +37,8 @@ func (a *app) configCheckCommand() *cobra.Command {
 		Long: `Checks every key and secret of the config, and names all problems at once.
 
 With --online it logs in to Salesforce, checks that every field, value and stage of the
-rules exists (near misses are named), and that Referral Factory takes the key. It writes
-nothing.`,
+rules exists (near misses are named), and that Referral Factory takes the key and has the
+campaigns. It writes nothing.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, warnings, err := config.Load(a.configPath)
 			if err != nil {
@@ -50,7 +52,11 @@ nothing.`,
 					return err
 				}
 			}
-			fmt.Fprintf(a.out, "%s is right: %d campaigns\n", a.configPath, len(c.Campaigns))
+			campaigns := "1 campaign"
+			if n := len(c.Campaigns); n > 1 {
+				campaigns = fmt.Sprintf("%d campaigns", n)
+			}
+			fmt.Fprintf(a.out, "%s is right: %s\n", a.configPath, campaigns)
 			return nil
 		},
 	}
@@ -58,9 +64,9 @@ nothing.`,
 	return cmd
 }
 
-// checkOnline checks the config against both services. It names every campaign whose field or value is not there.
+// checkOnline checks the config against both services. It names every campaign that is not there, or whose field or value is not.
 func (a *app) checkOnline(ctx context.Context, c config.Config) error {
-	d, err := build(c, nil, zerolog.Nop(), transports{})
+	d, err := build(c, nil, zerolog.Nop(), a.via)
 	if err != nil {
 		return err
 	}
@@ -78,8 +84,23 @@ func (a *app) checkOnline(ctx context.Context, c config.Config) error {
 	if _, _, err := d.rf.Users(ctx, 1); err != nil {
 		return incomplete{err}
 	}
+	// A pass needs no list of campaigns: one that cannot be had is no problem of the config.
+	if account, _, err := d.rf.Campaigns(ctx); err == nil {
+		problems.List = append(problems.List, missingCampaigns(c, account)...)
+	}
 	if len(problems.List) > 0 {
 		return problems
 	}
 	return nil
+}
+
+// missingCampaigns are the config's campaigns that the account does not have.
+func missingCampaigns(c config.Config, account []referralfactory.Campaign) (missing []config.Problem) {
+	for i, one := range c.Campaigns {
+		if !slices.ContainsFunc(account, func(there referralfactory.Campaign) bool { return there.ID == one.ID }) {
+			missing = append(missing, config.Problem{Key: fmt.Sprintf("campaigns[%d].id", i),
+				Text: fmt.Sprintf("the Referral Factory account has no campaign %d; qualifyd campaigns lists those it has", one.ID)})
+		}
+	}
+	return missing
 }

@@ -65,6 +65,11 @@ func TestConfigCheckOnlineNamesNearMisses(t *testing.T) {
 	w.edit("field: Stauts", "field: Status")
 	w.edit("referral_code_field: Referral_Code__c", "referral_code_field: Referal_Code__c")
 	w.run("config", "check", "--online").want(exitConfig, "campaign 101: field_unreadable: ", "Referal_Code__c", "Referral_Code__c")
+	w.edit("referral_code_field: Referal_Code__c", "referral_code_field: Referral_Code__c")
+	w.edit("id: 102", "id: 999")
+	w.run("config", "check", "--online").want(exitConfig, "campaigns[1].id: the Referral Factory account has no campaign 999").wantNot("campaigns[0]")
+	w.rf.SetFault(always("/campaigns", sandbox.HTML(503))) // no pass needs the list
+	w.run("config", "check", "--online").want(exitDone, "is right: 2 campaigns")
 	if n := len(w.org.IDs("Lead")) + len(w.rf.Puts()); n != 0 {
 		t.Errorf("a check wrote %d times, want never", n)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"qualifyd/cmd/config"
-	"qualifyd/store"
+	"qualifyd/cmd/desk"
 	"qualifyd/sync/poll"
 	"qualifyd/sync/salesforce"
 )
@@ -48,7 +48,7 @@ Exit codes: 0 connected, 75 Salesforce cannot be reached, 77 refused, 78 wrong c
 				return usageError{fmt.Errorf("salesforce.auth.flow is %s: there is nothing to connect, and qualifyd doctor checks the login; "+
 					"connecting as a person is for flow: web", flow)}
 			}
-			via, err := transports{}.trusting(c)
+			via, err := a.via.trusting(c)
 			if err != nil {
 				return err
 			}
@@ -166,7 +166,7 @@ func (d *dance) finish(ctx context.Context, authorization *salesforce.Authorizat
 	}
 	org, _, err := d.client.Organization(ctx) // the first use of the API, which not every edition and user has
 	if err == nil {
-		err = d.rightOrg(org)
+		err = d.rightOrg(ctx, org)
 	}
 	if err == nil {
 		who, err = d.client.Username(ctx)
@@ -185,23 +185,15 @@ func (d *dance) finish(ctx context.Context, authorization *salesforce.Authorizat
 	return who + " to the org " + org.Name, d.tell(who, grant, org)
 }
 
-// rightOrg refuses an org that is not the store's. A store that is not there yet, or that a daemon has, is no reason to stop: the next pass
-// checks it again.
-func (d *dance) rightOrg(org salesforce.Organization) error {
-	s, err := store.Open(d.config.Store.Path)
-	if err != nil {
+// rightOrg refuses an org that is not the store's, of which a running daemon tells as well. Where nobody can tell, it is no reason to stop:
+// the next pass checks it again.
+func (d *dance) rightOrg(ctx context.Context, org salesforce.Organization) error {
+	known, err := ask(ctx, d.app, desk.StatusQuestion, desk.Nothing{})
+	if err != nil || known.Org.ID == "" || known.Org.ID == org.ID {
 		return nil
 	}
-	var owner store.Owner
-	err = s.View(func(tx *store.Tx) (err error) { owner, err = tx.Owner(); return err })
-	if err = errors.Join(err, s.Close()); err != nil {
-		return err
-	}
-	if owner.OrgID != "" && owner.OrgID != org.ID {
-		return fmt.Errorf("%w: the store %s is of the org %s, and this user is of %s (%s); log in as a user of that org, or name another store.path",
-			poll.ErrOtherOrg, d.config.Store.Path, owner.OrgID, org.ID, org.Name)
-	}
-	return nil
+	return fmt.Errorf("%w: the store %s is of the org %s, and this user is of %s (%s); log in as a user of that org, or name another store.path",
+		poll.ErrOtherOrg, d.config.Store.Path, known.Org.ID, org.ID, org.Name)
 }
 
 func (d *dance) tell(who string, grant *salesforce.Grant, org salesforce.Organization) error {

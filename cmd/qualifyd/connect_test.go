@@ -245,6 +245,27 @@ func TestConnectRefusesAnotherOrgThanTheStores(t *testing.T) {
 	c.ends(exitDone, "Connected.")
 }
 
+func TestConnectAsksARunningDaemonWhoseTheStoreIs(t *testing.T) {
+	t.Parallel()
+	w := newWebWorld(t)
+	w.shorten()
+	s, err := store.Create(w.storePath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.belongTo("00D000000000001EAA")
+	w.begin().wantAnswers()
+	c := w.connect("--port", w.callbackAt())
+	w.get(w.follow(c.url, "Allow"))
+	c.ends(exitConfig, "of the org 00D000000000001EAA", w.org.ID())
+	if _, err := os.Stat(w.tokenPath()); err == nil {
+		t.Error("a connection was kept, want none")
+	}
+}
+
 func TestOnlyTheWebFlowIsConnected(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, watching)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -55,10 +57,7 @@ func (d *daemon) desk(c config.Config) *desk.Desk {
 	answers := newDesk(c, d)
 	answers.Since = time.Now().UTC()
 	answers.PollNow = d.pollNow
-	answers.DeliverNow = func() {
-		d.deliverer.Hurry()
-		d.runner.Kick(desk.DeliverJob)
-	}
+	answers.DeliverNow = d.deliverNow
 	return answers
 }
 
@@ -78,7 +77,7 @@ func (d *daemon) schedule(c config.Config) error {
 		}
 		planned = append(planned, schedule.Job{Name: j.name, Spec: spec, AtStart: j.atStart, Run: func(ctx context.Context) {
 			j.run(ctx)
-			if !d.ordered.Load() {
+			if d.ordered.Load() == 0 {
 				d.runner.Kick(j.then)
 			}
 		}})
@@ -101,23 +100,39 @@ func (d *daemon) run(ctx context.Context, c config.Config) error {
 	return nil
 }
 
-// pollNow has all jobs run once more, one after the other, on an operator's order: those that rest as well.
+// pollNow has all jobs run once more, one after the other, on an operator's order: those that rest as well,
+// and what waits in the outbox after trouble.
 func (d *daemon) pollNow(ctx context.Context) error {
-	d.ordered.Store(true)
-	defer d.ordered.Store(false)
+	d.ordered.Add(1)
+	defer d.ordered.Add(-1)
 	var problems []error
 	for _, j := range d.jobs {
-		if err := d.runner.Do(ctx, j.name); err != nil {
-			return err
+		d.deliverer.Hurry()
+		j.awake.Store(true)
+		err := d.runner.Do(ctx, j.name)
+		if last := j.last.Load(); err == nil && last != nil {
+			err = *last
 		}
-		if err := j.last.Load(); err != nil {
-			problems = append(problems, *err)
+		problems = append(problems, err)
+		if errors.Is(err, schedule.ErrStopped) || ctx.Err() != nil {
+			break
 		}
 	}
 	if err := errors.Join(problems...); err != nil {
 		return incomplete{err}
 	}
 	return nil
+}
+
+// deliverNow has the outbox looked through at once on an operator's order, though deliveries rest or run just now.
+func (d *daemon) deliverNow() {
+	d.deliverer.Hurry()
+	d.job(desk.DeliverJob).awake.Store(true)
+	go d.runner.Do(context.Background(), desk.DeliverJob) // it ends with the run, or with the daemon
+}
+
+func (d *daemon) job(name string) *job {
+	return d.jobs[slices.IndexFunc(d.jobs, func(j *job) bool { return j.name == name })]
 }
 
 // job is one of the daemon's jobs, with what it last had to say: trouble is told once when it begins or changes, and once when it ends.
@@ -128,6 +143,7 @@ type job struct {
 	work             func(context.Context) error
 
 	last    atomic.Pointer[error] // of the newest run; nil when it went well
+	awake   atomic.Bool           // an operator has ordered the next run: it does not rest
 	trouble string
 	since   time.Time
 	refused int
@@ -135,26 +151,25 @@ type job struct {
 }
 
 func (j *job) run(ctx context.Context) {
-	if time.Now().Before(j.parked) && !j.ordered.Load() {
+	if !j.awake.Swap(false) && time.Now().Before(j.parked) {
 		return
 	}
 	if j.refused > 0 {
 		j.readKeyAgain()
 	}
 	begun := time.Now()
-	err := j.work(ctx)
+	err := j.attempt(ctx)
 	if ctx.Err() != nil {
+		j.remember(schedule.ErrStopped)
 		return
 	}
-	if errors.Is(err, poll.ErrStretched) {
+	j.remember(err)
+	if errors.Is(err, poll.ErrStretched) { // for who ordered a poll to know, but no trouble
 		err = nil
 	}
 	if recorded := record(j.poller.Store, j.name, begun, err); recorded != nil {
 		err = errors.Join(err, poll.ErrStore, recorded)
-	}
-	j.last.Store(nil)
-	if err != nil {
-		j.last.Store(&err)
+		j.remember(err)
 	}
 	if errors.Is(err, poll.ErrStore) || errors.Is(err, deliver.ErrStore) || errors.Is(err, poll.ErrOtherOrg) || errors.Is(err, poll.ErrOtherAccount) {
 		j.stop(err) // going on would make it worse
@@ -164,8 +179,32 @@ func (j *job) run(ctx context.Context) {
 	j.tell(err)
 }
 
-// recordAgain is how often a job that goes well again and again is recorded, where it would not write otherwise.
-const recordAgain = time.Minute
+// attempt makes a panic a failure like any other: it shows in status, and whoever ordered the run is told.
+func (j *job) attempt(ctx context.Context) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			j.log.Error().Interface("panic", cause).Bytes("stack", debug.Stack()).Str("job", j.name).Msg("the program panicked")
+			err = fmt.Errorf("%s: a fault in the program ended it; the log has the details", j.name)
+		}
+	}()
+	return j.work(ctx)
+}
+
+// remember keeps how the newest run went, for who ordered it.
+func (j *job) remember(err error) {
+	if err == nil {
+		j.last.Store(nil)
+		return
+	}
+	j.last.Store(&err)
+}
+
+const (
+	// recordAgain is how often a delivery is recorded that goes as the one before: it would not write otherwise.
+	recordAgain = time.Minute
+	// troublesKept is how many of a run's failures are kept in words; the log has them all.
+	troublesKept = 5
+)
 
 // record keeps for people how a job went.
 func record(s *store.Store, name string, begun time.Time, err error) error {
@@ -174,25 +213,37 @@ func record(s *store.Store, name string, begun time.Time, err error) error {
 		if readErr != nil {
 			return readErr
 		}
-		ended := time.Now()
-		if name == desk.DeliverJob && err == nil && r.Trouble == "" && ended.Sub(r.Ended) < recordAgain {
+		trouble, ended := inOneLine(err), time.Now()
+		if name == desk.DeliverJob && trouble == r.Trouble && ended.Sub(r.Ended) < recordAgain {
 			return nil
 		}
 		r.Begun, r.Ended = begun.UTC(), ended.UTC()
-		if err == nil {
-			r.Well, r.Trouble, r.Since, r.Refused = r.Ended, "", time.Time{}, false
-			return tx.PutRun(r)
-		}
-		if r.Trouble == "" {
+		refused := refused(name, err)
+		switch {
+		case err == nil:
+			r.Well, r.Since = r.Ended, time.Time{}
+		case r.Trouble == "" || refused != r.Refused:
 			r.Since = r.Ended
 		}
-		var texts []string
-		for _, one := range flatten(err) {
-			texts = append(texts, one.Error())
-		}
-		r.Trouble, r.Refused = strings.Join(texts, "; "), refused(name, err)
+		r.Trouble, r.Refused = trouble, refused
 		return tx.PutRun(r)
 	})
+}
+
+// inOneLine tells the first failures of a run.
+func inOneLine(err error) string {
+	if err == nil {
+		return ""
+	}
+	var texts []string
+	all := flatten(err)
+	for _, one := range all[:min(len(all), troublesKept)] {
+		texts = append(texts, one.Error())
+	}
+	if more := len(all) - len(texts); more > 0 {
+		texts = append(texts, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(texts, "; ")
 }
 
 // refused tells whether a job's own service refuses the credentials. A poll may ask Referral Factory for a referrer as well, but goes on

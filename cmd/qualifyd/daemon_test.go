@@ -27,6 +27,7 @@ const (
 // running is a daemon inside a test's bubble, where sleeping lets the time of everything go by at once.
 type running struct {
 	*world
+	daemon *daemon
 	store  *store.Store
 	log    *logBook
 	cancel context.CancelFunc
@@ -83,8 +84,11 @@ func (w *world) start() *running {
 	if err := built.schedule(c); err != nil {
 		w.t.Fatal(err)
 	}
+	if w.wired != nil {
+		w.wired(built)
+	}
 	ctx, cancel := context.WithCancel(w.t.Context())
-	d.cancel = cancel
+	d.daemon, d.cancel = built, cancel
 	go func() {
 		err := built.run(ctx, c)
 		d.ended <- err

@@ -93,6 +93,7 @@ func (d *demo) turnTo(now time.Time) {
 func (d *demo) show(ctx context.Context, c config.Config) error {
 	asked := newDesk(c, d.daemon)
 	asked.Now, asked.Since = d.clock, d.clock()
+	asked.Salesforce = nil // its time goes on, after the answer with the demo's, as fast as this machine's
 	page, err := console.OpenPage(asked, "127.0.0.1:0", zerolog.Nop())
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)

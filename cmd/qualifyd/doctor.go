@@ -43,13 +43,13 @@ Exit codes: 0 nothing failed (there may be warnings), 1 something did.`,
 }
 
 // tryBaseURL makes a trial of the API key, as the config has it by then, at another base URL.
-func tryBaseURL(reload func() (config.Config, error)) func(ctx context.Context, baseURL string) error {
+func tryBaseURL(reload func() (config.Config, error), via transports) func(ctx context.Context, baseURL string) error {
 	return func(ctx context.Context, baseURL string) error {
 		c, err := reload()
 		if err != nil {
 			return err
 		}
-		via, err := transports{}.trusting(c)
+		via, err := via.trusting(c)
 		if err != nil {
 			return err
 		}

@@ -53,7 +53,7 @@ func exitCode(err error) int {
 		return exitFailed
 	case holds[*referralfactory.Refused](err), ofKind(err, salesforce.Refused):
 		return exitRefused
-	case holds[incomplete](err):
+	case holds[incomplete](err), holds[*referralfactory.Unavailable](err), ofKind(err, salesforce.Transient), ofKind(err, salesforce.Limit):
 		return exitIncomplete
 	}
 	return exitFailed
@@ -95,14 +95,16 @@ func report(w io.Writer, err error) {
 	if err == nil || holds[told](err) {
 		return
 	}
-	fmt.Fprintf(w, "qualifyd: %v\n", err)
+	fmt.Fprintf(w, "qualifyd: %s\n", printableLines(err.Error()))
 	switch {
-	case holds[usageError](err), holds[desk.UsageError](err):
-		fmt.Fprintln(w, "hint: qualifyd --help lists the commands")
+	case exitCode(err) == exitUsage:
+		fmt.Fprintln(w, "hint: qualifyd --help lists the commands, and --help behind one explains it")
 	case errors.Is(err, store.ErrLocked):
 		fmt.Fprintln(w, "hint: another qualifyd has the store: one that starts or stops just now, or a run --once; try again in a moment")
 	case errors.Is(err, store.ErrMissing):
 		fmt.Fprintln(w, "hint: qualifyd run makes the store; is store.path the one it uses?")
+	case errors.Is(err, store.ErrDamaged):
+		fmt.Fprintln(w, "hint: qualifyd store check lists what is wrong; qualifyd store restore FILE puts a backup in the store's place")
 	case errors.Is(err, store.ErrNewer):
 		fmt.Fprintln(w, "hint: install that version again, or restore the backup that was made before its upgrade")
 	}

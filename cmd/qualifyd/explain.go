@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"qualifyd/cmd/desk"
-	"qualifyd/rules"
 )
 
 func (a *app) explainCommand() *cobra.Command {
@@ -85,14 +84,10 @@ func (p *sheet) whole(format string, args ...any) {
 func (p *sheet) section(name string) { p.WriteString("\n  " + name + "\n") }
 
 func (p *sheet) nobody(meant string) {
-	p.whole("%s: nobody of a configured campaign has the id, code, record or e-mail %q", rules.NotInCampaign, meant)
-	for _, cause := range []string{
-		"- the person was not captured through a referral link: then Referral Factory knows no referral, or the person under another e-mail",
-		"- the person was referred in a campaign that the config does not have (qualifyd campaigns lists them)",
-		"- the person is newer than the last sweep (qualifyd poll sweeps at once; qualifyd status tells when it was)",
-		"- a record Id is known only once the record is a referral's; codes are told apart by upper and lower case",
-	} {
-		p.line(2, "%s", cause)
+	unknown := desk.NobodyMeant(meant)
+	p.whole("%s: %s", unknown.Reason, unknown.Sentence)
+	for _, cause := range unknown.Causes {
+		p.line(2, "- %s", cause)
 	}
 }
 

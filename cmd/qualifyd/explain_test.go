@@ -202,7 +202,7 @@ func TestExplainTellsWhatWaitsForAPerson(t *testing.T) {
 		w.pass()
 		s := w.told(cleo, "existing_record", "blocked by Lead "+lead+", created 2032-11-01 09:30:15Z, before the sweep of",
 			"under update: Lead "+lead+" would be the referral's", "under create_new: Lead "+lead+" would be left alone", "older than the referral")
-		w.wantNext(s, desk.Operator, fmt.Sprintf("qualifyd referrals pin %d RECORD", cleo.ID))
+		w.wantNext(s, desk.Operator, fmt.Sprintf("qualifyd referrals pin %d %s", cleo.ID, lead))
 		w.run("referrals", "pin", cleo.Code, lead, "--reason", "no customer: a typo of ours").want(exitDone)
 		w.told(cleo, "existing_record", "note: a record waits to be read for it", "note: it waits to be judged anew")
 		w.pass()
@@ -218,7 +218,7 @@ func TestExplainTellsWhatWaitsForAPerson(t *testing.T) {
 		w.pass()
 		w.pass()
 		s := w.told(ann, "ambiguous", "another referral of the campaign claims it too")
-		w.wantNext(s, desk.Operator, fmt.Sprintf("qualifyd referrals pin %d RECORD", ann.ID))
+		w.wantNext(s, desk.Operator, fmt.Sprintf("qualifyd referrals pin %d %s", ann.ID, lead))
 		for _, name := range []string{"ann@example.com", lead} { // both are told
 			w.run("explain", name).want(exitDone, fmt.Sprintf("referral %d ", ann.ID), fmt.Sprintf("referral %d ", ann.ID+1))
 		}
@@ -239,13 +239,7 @@ func TestExplainTellsWhatWaitsForAPerson(t *testing.T) {
 			w.due(name, 101)
 		}
 		w.pass()
-		var bob sandbox.User
-		for _, u := range w.rf.Users() {
-			if u.FirstName == "Bob" {
-				bob = u
-			}
-		}
-		w.wantNext(w.told(bob, "held_by_brake", "held (held_by_brake)", "-> counts"), desk.Operator, "qualifyd release 101")
+		w.wantNext(w.told(w.called("Bob"), "held_by_brake", "held (held_by_brake)", "-> counts"), desk.Operator, "qualifyd release 101")
 	})
 	t.Run("the org is a sandbox", func(t *testing.T) {
 		w := newWorld(t, campaignOf(toStatus))

@@ -44,8 +44,8 @@ One run with flags writes one campaign; --add puts a further one into an existin
 				i.given[f[0]] = given.Value.String()
 			}
 		}
-		if term.IsTerminal(int(os.Stdin.Fd())) {
-			i.keyboard = os.Stdin
+		if stdin, ok := cmd.InOrStdin().(*os.File); ok && term.IsTerminal(int(stdin.Fd())) {
+			i.keyboard = stdin
 		}
 		return a.newSetup(i, force).run(cmd.Context(), add)
 	}
@@ -80,7 +80,6 @@ var answerFlags = [][2]string{
 type setup struct {
 	*app
 	*interview
-	via    transports
 	path   string
 	force  bool
 	config config.Config
@@ -115,6 +114,9 @@ func (s *setup) beginAnew(ctx context.Context) error {
 	if _, err := os.Lstat(s.path); !errors.Is(err, fs.ErrNotExist) && !s.force {
 		return usageError{fmt.Errorf("%s is there already; --add adds a campaign to it, --force replaces it, --config names another", s.path)}
 	}
+	if err := s.checkPlace(); err != nil {
+		return err
+	}
 	s.say("The config will be %s. Enter takes what stands in [brackets]; Ctrl-C ends this, and nothing is written.", s.path)
 	if err := s.askSalesforce(ctx); err != nil {
 		return err
@@ -138,6 +140,9 @@ func (s *setup) beginWithConfig(ctx context.Context) error {
 		return err
 	}
 	s.config, s.before, s.had = c, string(text), len(c.Campaigns)
+	if err := s.checkPlace(); err != nil {
+		return err
+	}
 	if err := s.logIn(ctx); err != nil {
 		return err
 	}
@@ -151,10 +156,10 @@ func (s *setup) tellWhatIsNext() {
 	}
 	if s.salesforce == nil {
 		fmt.Fprintf(s.app.out, "%s is written. Its rules could not be checked before somebody has connected it to Salesforce. Next:\n", s.path)
-		fmt.Fprintf(s.app.out, "  qualifyd connect%s\n  qualifyd config check --online%s\n", at, at)
+		fmt.Fprintf(s.app.out, "  qualifyd connect%s\n  qualifyd doctor%s\n", at, at)
 		return
 	}
-	fmt.Fprintf(s.app.out, "%s is written, and right. Campaigns: %d. Next:\n  qualifyd run --dry-run%s\n", s.path, len(s.config.Campaigns), at)
+	fmt.Fprintf(s.app.out, "%s is written, and right. Campaigns: %d. Next:\n  qualifyd doctor%s\n  qualifyd run --dry-run%s\n", s.path, len(s.config.Campaigns), at, at)
 	if os.Geteuid() == 0 && len(s.typed) > 0 {
 		fmt.Fprintf(s.app.out, "The service's user has to be able to read the files with the secrets, which are in %s.\n", filepath.Dir(s.path))
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +15,12 @@ import (
 	"qualifyd/cmd/config"
 	"qualifyd/sync/referralfactory"
 	"qualifyd/sync/salesforce"
+)
+
+// The files of the secrets that are typed.
+const (
+	clientSecretFile = "salesforce-secret"
+	apiKeyFile       = "referral-factory-key"
 )
 
 // secretFile is a secret that was typed, and the file beside the config that it goes to.
@@ -53,7 +58,7 @@ func (s *setup) forget(flags ...string) {
 
 func (s *setup) askLogin(ctx context.Context) (err error) {
 	c := &s.config.Salesforce
-	if c.LoginURL, err = s.ask(ctx, question{flag: "login-url", text: "The org's My Domain, like https://acme.my.salesforce.com", otherwise: c.LoginURL, check: webAddress}); err != nil {
+	if c.LoginURL, err = s.ask(ctx, question{flag: "login-url", text: "The org's My Domain, like https://acme.my.salesforce.com", otherwise: c.LoginURL, check: loginURL}); err != nil {
 		return err
 	}
 	flow, err := s.choose(ctx, question{flag: "flow", text: "How to log in", otherwise: string(c.Auth.Flow)}, []choice{
@@ -65,17 +70,20 @@ func (s *setup) askLogin(ctx context.Context) (err error) {
 		return err
 	}
 	auth := &c.Auth
+	s.typed = s.withoutTyped(clientSecretFile) // what was typed for an earlier try, maybe of another flow
 	*auth = config.Auth{Flow: config.Flow(flow), ClientID: auth.ClientID, Username: auth.Username, PrivateKeyFile: auth.PrivateKeyFile}
 	if auth.ClientID, err = s.ask(ctx, question{flag: "client-id", text: "The app's consumer key", otherwise: auth.ClientID}); err != nil {
 		return err
 	}
-	switch auth.Flow {
-	case config.FlowClientCredentials:
-		auth.ClientSecret, err = s.askSecret(ctx, question{flag: "client-secret-file", text: "The app's consumer secret"}, "salesforce-secret", &auth.ClientSecretFile)
-		auth.Username, auth.PrivateKeyFile = "", ""
-	case config.FlowJWT:
-		err = s.askKeyOfJWT(ctx, auth)
+	if auth.Flow == config.FlowJWT {
+		return s.askKeyOfJWT(ctx, auth)
 	}
+	auth.Username, auth.PrivateKeyFile = "", ""
+	q := question{flag: "client-secret-file", text: "The app's consumer secret"}
+	if auth.Flow == config.FlowWeb {
+		q.text, q.optional = "The app's consumer secret, if the app requires one (Enter: none)", true
+	}
+	auth.ClientSecret, err = s.askSecret(ctx, q, clientSecretFile, &auth.ClientSecretFile)
 	return err
 }
 
@@ -91,21 +99,21 @@ func (s *setup) askKeyOfJWT(ctx context.Context, auth *config.Auth) (err error) 
 	return err
 }
 
-// webAddress completes what people leave out.
-func webAddress(text string) (string, error) {
+// loginURL completes what people leave out.
+func loginURL(text string) (string, error) {
 	text = strings.TrimSuffix(text, "/")
 	if !strings.Contains(text, "://") {
 		text = "https://" + text
 	}
-	u, err := url.Parse(text)
-	if err != nil || u.Hostname() == "" || u.User != nil {
-		return "", errors.New("is not a web address; want one like https://acme.my.salesforce.com")
-	}
-	return text, nil
+	return text, config.CheckLoginURL(text, "")
 }
 
 // logIn makes a client, and tells which org it talks to.
 func (s *setup) logIn(ctx context.Context) error {
+	c := s.config.Salesforce
+	if err := config.CheckLoginURL(c.LoginURL, c.Auth.Flow); err != nil {
+		return usageError{fmt.Errorf("--login-url: %w", err)}
+	}
 	via, err := s.via.trusting(s.config)
 	if err != nil {
 		return err
@@ -116,7 +124,7 @@ func (s *setup) logIn(ctx context.Context) error {
 	}
 	org, _, err := client.Organization(ctx)
 	if err != nil {
-		return err
+		return incomplete{err}
 	}
 	kind := "a live org"
 	if org.Sandbox {
@@ -141,7 +149,10 @@ func (s *setup) askSecret(ctx context.Context, q question, name string, file *st
 			return config.Secret{}, err
 		}
 	}
-	if s.keyboard == nil {
+	switch {
+	case s.keyboard == nil && q.optional:
+		return config.Secret{}, nil
+	case s.keyboard == nil:
 		return config.Secret{}, usageError{fmt.Errorf("--%s is missing: %s", q.flag, q.text)}
 	}
 	beside := filepath.Join(filepath.Dir(s.path), name)
@@ -150,7 +161,7 @@ func (s *setup) askSecret(ctx context.Context, q question, name string, file *st
 	}
 	q.hidden = true
 	text, err := s.ask(ctx, q)
-	if err != nil {
+	if err != nil || text == "" {
 		return config.Secret{}, err
 	}
 	*file = name
@@ -195,12 +206,12 @@ func (s *setup) readSecret(path string) (secret config.Secret, kept string, err 
 	return config.NewSecret(trimmed), path, nil
 }
 
-// askReferralFactory asks for the key until it works.
+// askReferralFactory asks for the key, and where need be for the address, until they work.
 func (s *setup) askReferralFactory(ctx context.Context) error {
+	if err := s.askKey(ctx); err != nil {
+		return err
+	}
 	for {
-		if err := s.askKey(ctx); err != nil {
-			return err
-		}
 		err := s.findAccount(ctx)
 		if err == nil {
 			break
@@ -210,6 +221,13 @@ func (s *setup) askReferralFactory(ctx context.Context) error {
 		}
 		s.say("  %s\nOnce more:", printable(err.Error()))
 		s.forget("base-url", "api-key-file")
+		again := s.askBaseURL // the key was not even looked at
+		if holds[*referralfactory.Refused](err) {
+			again = s.askKey
+		}
+		if err := again(ctx); err != nil {
+			return err
+		}
 	}
 	c := &s.config.ReferralFactory
 	zone, err := s.ask(ctx, question{flag: "timezone", text: "The time zone in which Referral Factory counts its days", otherwise: c.Timezone, check: func(name string) (string, error) {
@@ -224,9 +242,21 @@ func (s *setup) askReferralFactory(ctx context.Context) error {
 	return err
 }
 
+func (s *setup) askBaseURL(ctx context.Context) (err error) {
+	c := &s.config.ReferralFactory
+	c.BaseURL, err = s.ask(ctx, question{flag: "base-url", text: "Where the Referral Factory API is", otherwise: c.BaseURL, check: baseURL})
+	return err
+}
+
+// baseURL takes an address as the config would.
+func baseURL(text string) (string, error) {
+	text = strings.TrimSuffix(text, "/")
+	return text, config.CheckWebAddress(text)
+}
+
 func (s *setup) askKey(ctx context.Context) (err error) {
 	c := &s.config.ReferralFactory
-	c.APIKey, err = s.askSecret(ctx, question{flag: "api-key-file", text: "The Referral Factory API key (Settings, Webhooks and API)"}, "referral-factory-key", &c.APIKeyFile)
+	c.APIKey, err = s.askSecret(ctx, question{flag: "api-key-file", text: "The Referral Factory API key (Settings, Webhooks and API)"}, apiKeyFile, &c.APIKeyFile)
 	return err
 }
 
@@ -239,10 +269,11 @@ const (
 // findAccount tries the key, at the other address too where the first does not answer well.
 func (s *setup) findAccount(ctx context.Context) error {
 	c := &s.config.ReferralFactory
-	base, given := s.given["base-url"]
+	_, given := s.given["base-url"]
 	if given {
-		s.used["base-url"] = true
-		c.BaseURL = strings.TrimSuffix(base, "/")
+		if err := s.askBaseURL(ctx); err != nil {
+			return err
+		}
 	}
 	err := s.listAccount(ctx, c.BaseURL)
 	other := map[string]string{apiHost: bareHost, bareHost: apiHost}[c.BaseURL]
@@ -274,5 +305,8 @@ func (s *setup) listAccount(ctx context.Context, base string) error {
 		return err
 	}
 	s.account, _, err = client.Campaigns(ctx)
-	return err
+	if err != nil {
+		return incomplete{err}
+	}
+	return nil
 }

@@ -247,3 +247,35 @@ func TestInitTakesASecretThatIsThere(t *testing.T) {
 	w.wantFiles("config.yaml", "salesforce-secret")
 	w.run("config", "check", "--online").want(exitDone)
 }
+
+// Who has typed a secret, and then takes a flow without one, is not left with it in the end.
+func TestInitForgetsASecretThatIsNotOfTheFlow(t *testing.T) {
+	t.Parallel()
+	w, flags := newcomer(t)
+	person, program := newTerminal(t)
+	ended := w.initAt(t.Context(), program, false, map[string]string{"api-key-file": flags[10], "base-url": flags[8], "store": flags[12], "timezone": "UTC",
+		"campaign": "101", "when-lead-joins": "nothing", "object": "Lead", "method": "none", "code-field": "none", "duplicates": "update", "effective-from": "2032-01-01"})
+	person.answers([]say{{"acme.my.salesforce.com: ", flags[2]}, {"How to log in", ""}, {"consumer key: ", flags[4]}, {"consumer secret: ", "not-the-secret"},
+		{"Once more:", flags[2]}, {"How to log in", "web"}, {"consumer key [", ""}, {"(Enter: none): ", ""}, {"Another campaign?", "no"}})
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	w.wantFiles("config.yaml")
+	w.run("config", "check").want(exitDone)
+}
+
+// An address at which nothing answers is asked for again: the key was not even looked at.
+func TestInitAsksForTheAddressThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	w, flags := newcomer(t)
+	person, program := newTerminal(t)
+	ended := w.initAt(t.Context(), program, false, map[string]string{"login-url": flags[2], "client-id": flags[4], "client-secret-file": flags[6], "flow": "client_credentials",
+		"api-key-file": flags[10], "base-url": "http://127.0.0.1:1/api/v2", "store": flags[12], "timezone": "UTC", "campaign": "101", "when-lead-joins": "nothing",
+		"object": "Lead", "method": "none", "code-field": "none", "duplicates": "update", "effective-from": "2032-01-01"})
+	person.answers([]say{{"did not answer", ""}, {"API is [http://127.0.0.1:1/api/v2]: ", "127.0.0.1:1"}, {"is not a web address", flags[8]},
+		{"Another campaign?", "no"}})
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	w.run("config", "check", "--online").want(exitDone)
+}

@@ -68,7 +68,7 @@ func TestInitWritesAConfigThatQualifies(t *testing.T) {
 	w.run(with(flags, "--campaign", "101", "--method", "lead_field_changes", "--field", "status", "--value", "qualified", "--code-field", "Referral_Code__c")...).
 		want(exitDone, w.config+" is written, and right", "qualifyd run --dry-run --config "+w.config)
 	w.wantFiles("config.yaml")
-	w.run("config", "check", "--online").want(exitDone, "is right: 1 campaigns").wantNot("warning")
+	w.run("config", "check", "--online").want(exitDone, "is right: 1 campaign").wantNot("warning")
 	w.open()
 	ann := w.due("Ann", 101)
 	w.pass()
@@ -151,6 +151,31 @@ func TestInitWithAPrivateKeyOrAPerson(t *testing.T) {
 	w.run("config", "check", "--online").want(exitDone)
 	w.run(with(flags, append(rule, "--flow", "web", "--force")...)...).want(exitDone, "could not be checked", "qualifyd connect --config "+w.config)
 	w.run("config", "check").want(exitDone)
+	// An app may require its secret of this flow too.
+	secret := filepath.Join(w.folder, "salesforce-secret")
+	w.run(with(flags, append(rule, "--flow", "web", "--force", "--client-secret-file", secret)...)...).want(exitDone)
+	w.run("config", "show").want(exitDone, "client_secret_file: "+secret)
+}
+
+func TestInitSaysBeforeTheFirstQuestionWhereItCannotWrite(t *testing.T) {
+	t.Parallel()
+	w, flags := newcomer(t)
+	folder := filepath.Dir(w.config)
+	flags = with(flags, "--campaign", "101", "--method", "none")
+	w.config = filepath.Join(folder, "none", "config.yaml")
+	w.run(flags...).want(exitFailed, "there is no folder "+filepath.Dir(w.config)+"; make it")
+	w.config = folder
+	w.run(with(flags, "--force")...).want(exitUsage, folder+" is no ordinary file")
+	w.config = filepath.Join(folder, "config.yaml")
+	if os.Geteuid() != 0 { // root may write anywhere
+		if err := os.Chmod(folder, 0o555); err != nil {
+			t.Fatal(err)
+		}
+		w.run(flags...).want(exitFailed, "the folder "+folder+" cannot be written to")
+	}
+	if len(w.asked) > 0 {
+		t.Errorf("got %d requests, want none", len(w.asked))
+	}
 }
 
 func TestInitNamesTheFlagThatIsMissing(t *testing.T) {
@@ -181,6 +206,13 @@ func TestInitRefusesWrongAnswersAndWritesNothing(t *testing.T) {
 		{"--client-secret-file", filepath.Join(w.folder, "none"), exitUsage, "--client-secret-file: open "},
 		{"--api-key-file", filepath.Join(w.folder, "wrong"), exitRefused, "Referral Factory refused the API key"},
 		{"--login-url", "acme my domain", exitUsage, "--login-url: "},
+		{"--login-url", "http://acme.my.salesforce.com", exitUsage, "--login-url: \"http://acme.my.salesforce.com\" does not start with https"},
+		{"--login-url", "acme.lightning.force.com/lightning/page/home", exitUsage, "acme.lightning.force.com is the address of the Lightning pages"},
+		{"--login-url", "https://acme.my.salesforce-setup.com/", exitUsage, "address of the Setup pages"},
+		{"--login-url", "login.salesforce.com", exitUsage, "login.salesforce.com does not serve client_credentials"},
+		{"--login-url", "http://127.0.0.1:1", exitIncomplete, "log in to Salesforce: dial tcp 127.0.0.1:1"},
+		{"--base-url", "http://127.0.0.1:1/api/v2", exitIncomplete, "Referral Factory did not answer"},
+		{"--base-url", "127.0.0.1:1/api/v2", exitUsage, "--base-url: is not a web address"},
 		{"--campaign", "999", exitUsage, `--campaign: there is no "999"; there are 101, 102, 103`},
 		{"--method", "lead_convert", exitUsage, "did you mean lead_converts"},
 		{"--method", "contact_field_changes", exitUsage, "--method: there is no \"contact_field_changes\""}, // not of Leads
@@ -195,10 +227,10 @@ func TestInitRefusesWrongAnswersAndWritesNothing(t *testing.T) {
 	} {
 		w.run(with(flags, append(rule, test.flag, test.value)...)...).want(test.code, test.says) // of a flag given twice the last counts
 	}
-	// What only the whole config shows: with flow web nobody has logged in at this address before.
-	web := slices.Delete(slices.Clone(flags), 5, 7)
-	w.run(with(web, "--flow", "web", "--login-url", "https://acme.lightning.force.com", "--campaign", "101", "--method", "none")...).
-		want(exitConfig, w.config+":", "salesforce.login_url: acme.lightning.force.com is the address of the Lightning pages")
+	// What only the whole config shows: with flow web nobody has logged in with this secret before.
+	w.write("two", "a secret\nand more\n")
+	w.run(with(flags, "--flow", "web", "--client-secret-file", filepath.Join(w.folder, "two"), "--campaign", "101", "--method", "none")...).
+		want(exitConfig, w.config+":", "salesforce.auth.client_secret_file: ", "holds more than one line")
 	w.wantFiles()
 }
 

@@ -9,15 +9,38 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"qualifyd/cmd/config"
 )
 
+// place is where the config is written; a link to it stays one.
+func (s *setup) place() string {
+	if path, err := filepath.EvalSymlinks(s.path); err == nil {
+		return path
+	}
+	return s.path
+}
+
+// checkPlace says before the first question what would keep the answers from being written after the last.
+func (s *setup) checkPlace() error {
+	folder := filepath.Dir(s.place())
+	info, statErr := os.Stat(s.place())
+	err := unix.Access(folder, unix.W_OK|unix.X_OK)
+	switch {
+	case statErr == nil && !info.Mode().IsRegular():
+		return usageError{fmt.Errorf("%s is no ordinary file; --config names the file to write", s.path)}
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("there is no folder %s; make it (mkdir -p %[1]s), or name another file with --config", folder)
+	case err != nil:
+		return fmt.Errorf("the folder %s cannot be written to (%w); run this as a user who may, or name another file with --config", folder, err)
+	}
+	return nil
+}
+
 // save writes the config and the secrets that were typed: first beside their places, where the whole is checked, then into them.
 func (s *setup) save(ctx context.Context) error {
-	path, err := filepath.EvalSymlinks(s.path) // a link stays one
-	if err != nil {
-		path = s.path
-	}
+	path := s.place()
 	folder := filepath.Dir(path)
 	var staged []string
 	defer func() {

@@ -11,6 +11,8 @@ import (
 	"os/signal"
 	"syscall"
 	_ "time/tzdata" // the binary runs on a bare host, which may have no time zones
+
+	"qualifyd/cmd/desk"
 )
 
 func main() {
@@ -26,13 +28,17 @@ type streams struct{ out, err io.Writer }
 
 // run is the whole program: arguments in, exit code out.
 func run(ctx context.Context, args []string, s streams) int {
-	a := &app{streams: s, progress: newProgress(s.err)}
+	a := &app{streams: s, progress: newProgress(s.err), asker: desk.NewAsker(os.Getuid(), os.Getenv("SUDO_USER"))}
+	return a.run(ctx, args)
+}
+
+func (a *app) run(ctx context.Context, args []string) int {
 	root := newRoot(a)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err != nil && !a.understood {
 		err = usageError{err}
 	}
-	report(s.err, err)
+	report(a.err, err)
 	return exitCode(err)
 }

@@ -95,7 +95,12 @@ func (a *app) retryCommand() *cobra.Command {
 	all := cmd.Flags().Bool("all", false, "everything in the outbox")
 	return listCommand(a, cmd, desk.RetryQuestion, func(args []string) desk.RetryRequest {
 		return desk.RetryRequest{OrderRequest: desk.OrderRequest{Referrals: args, Reason: *why}, All: *all}
-	}, printDone)
+	}, func(out io.Writer, done []desk.Done) error {
+		if len(done) == 0 {
+			fmt.Fprintln(out, "nothing is in the outbox")
+		}
+		return printDone(out, done)
+	})
 }
 
 func printOutbox(out io.Writer, lines []desk.OutboxLine) error {

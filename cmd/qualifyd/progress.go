@@ -15,15 +15,36 @@ type progress struct {
 	out io.Writer
 	log zerolog.Logger
 
-	mu    sync.Mutex
-	begun map[string]time.Time // when each work under way was begun
-	told  map[string]time.Time // when the log last had a line about it
-	work  string               // what the bar is about
-	bar   *progressbar.ProgressBar
+	mu     sync.Mutex
+	work   map[string]*effort // under way, by name
+	showed *effort            // whose bar is on the terminal
+}
+
+// effort is some work under way.
+type effort struct {
+	begun, last, told time.Time // last: its newest step; told: the log's newest line about it
+	moved             time.Time // when its bar was
+	done              int
+	known             bool                     // the total is
+	bar               *progressbar.ProgressBar // it is there from the beginning, for its rate
+	curtain           curtain
+}
+
+// curtain hides a bar until it is drawn.
+type curtain struct {
+	out   io.Writer
+	drawn bool
+}
+
+func (c *curtain) Write(b []byte) (int, error) {
+	if !c.drawn {
+		return len(b), nil
+	}
+	return c.out.Write(b)
 }
 
 func newProgress(out io.Writer) *progress {
-	return &progress{out: out, log: zerolog.Nop(), begun: map[string]time.Time{}, told: map[string]time.Time{}}
+	return &progress{out: out, log: zerolog.Nop(), work: map[string]*effort{}}
 }
 
 const (
@@ -31,6 +52,12 @@ const (
 	tellEvery = 10 * time.Second
 	// barAfter spares short work the bar.
 	barAfter = 500 * time.Millisecond
+	// moveEvery is how often a bar is drawn at most. The package's own throttle would leave it undrawn after a line of the log.
+	moveEvery = 100 * time.Millisecond
+	// stale is after how long without a step the bar makes room for another's: work that fails does not say so.
+	stale = 3 * time.Second
+	// forgotten is after how long without a step it is other work of the same name.
+	forgotten = 10 * time.Minute
 )
 
 // step is told of each step: done of total, which is 0 while it is not known. Work has ended when all is done.
@@ -45,63 +72,92 @@ func (p *progress) show(work string, done, total int) (line bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
-	if p.begun[work].IsZero() {
-		p.begun[work], p.told[work] = now, now
-	}
-	if work != p.work || total > 0 && done >= total {
-		p.endBar()
-	}
+	e := p.effort(work, done, total, now)
+	e.done, e.last = done, now
 	switch {
 	case total > 0 && done >= total:
-		delete(p.begun, work)
-	case !isTerminal(p.out):
-		line = now.Sub(p.told[work]) >= tellEvery
-	case now.Sub(p.begun[work]) >= barAfter:
-		p.work = work
-		p.showBar(done, total)
+		p.hide(e)
+		delete(p.work, work)
+	case isTerminal(p.out):
+		p.move(e, total, now)
+	case now.Sub(e.told) >= tellEvery:
+		e.told = now
+		return true
 	}
-	if line {
-		p.told[work] = now
-	}
-	return line
+	return false
 }
 
-func (p *progress) showBar(done, total int) {
-	if p.bar == nil {
-		p.bar = progressbar.NewOptions(max(total, 1),
-			progressbar.OptionSetWriter(p.out), progressbar.OptionSetDescription(p.work), progressbar.OptionSetWidth(30),
-			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetPredictTime(true),
-			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
+// effort is the work of a name: what is under way, or what begins with this step.
+func (p *progress) effort(work string, done, total int, now time.Time) *effort {
+	e := p.work[work]
+	if e != nil && done >= e.done && now.Sub(e.last) < forgotten && e.known == (total > 0) {
+		return e
 	}
-	if total > 0 {
-		p.bar.ChangeMax(total)
+	if e != nil {
+		p.hide(e)
 	}
-	_ = p.bar.Set(done)
+	e = &effort{begun: now, told: now, known: total > 0, curtain: curtain{out: p.out}}
+	length := total
+	if !e.known {
+		length = -1
+	}
+	e.bar = progressbar.NewOptions(length,
+		progressbar.OptionSetWriter(&e.curtain), progressbar.OptionSetDescription(work), progressbar.OptionSetWidth(30),
+		progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetPredictTime(true),
+		progressbar.OptionClearOnFinish(),
+		progressbar.OptionSetSpinnerChangeInterval(0)) // else it draws by itself, between the lines of the log
+	p.work[work] = e
+	return e
 }
 
-// end takes the bar away.
+// move moves a bar, and draws it when the work has proved long and no other bar is on the terminal.
+func (p *progress) move(e *effort, total int, now time.Time) {
+	if p.showed != nil && p.showed != e && now.Sub(p.showed.last) >= stale {
+		p.hide(p.showed)
+	}
+	if p.showed == nil && now.Sub(e.begun) >= barAfter {
+		p.showed, e.curtain.drawn = e, true
+	}
+	if now.Sub(e.moved) < moveEvery {
+		return
+	}
+	e.moved = now
+	if e.known && total != e.bar.GetMax() {
+		e.bar.ChangeMax(total)
+	}
+	_ = e.bar.Set(e.done)
+}
+
+// hide takes a bar away, if it is on the terminal.
+func (p *progress) hide(e *effort) {
+	if e == p.showed {
+		_ = e.bar.Clear()
+		e.curtain.drawn, p.showed = false, nil
+	}
+}
+
+// end takes the bar away: a command is done.
 func (p *progress) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.endBar()
-}
-
-func (p *progress) endBar() {
-	if p.bar != nil {
-		_ = p.bar.Clear()
-		p.bar = nil
+	if p.showed != nil {
+		p.hide(p.showed)
 	}
+	clear(p.work)
 }
 
 // Write writes a line of the log, with the bar out of its way.
 func (p *progress) Write(line []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.bar == nil {
+	if p.showed != nil && time.Since(p.showed.last) >= stale {
+		p.hide(p.showed)
+	}
+	if p.showed == nil {
 		return p.out.Write(line)
 	}
-	_ = p.bar.Clear()
+	_ = p.showed.bar.Clear()
 	n, err := p.out.Write(line)
-	_ = p.bar.RenderBlank()
+	_ = p.showed.bar.RenderBlank()
 	return n, err
 }

@@ -129,4 +129,7 @@ func (a *app) printImported(file string, done desk.Imported) {
 		verb = "to be pinned"
 	}
 	fmt.Fprintf(a.out, "%d %s, %d pinned before, %d problems\n", done.Pinned, verb, done.Unchanged, len(done.Problems))
+	if done.Pinned > 0 && !done.Preview {
+		fmt.Fprintln(a.out, "the next pass reads the records (qualifyd poll makes one now)")
+	}
 }

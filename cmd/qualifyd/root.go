@@ -1,11 +1,13 @@
 package main
 
 import (
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"qualifyd/cmd/config"
+	"qualifyd/cmd/desk"
 )
 
 // defaultConfig is where the config is looked for last.
@@ -14,6 +16,9 @@ const defaultConfig = "/etc/qualifyd/config.yaml"
 // app is what all commands share.
 type app struct {
 	streams
+	in         io.Reader  // what a person types; nil is standard input
+	via        transports // to the services
+	asker      desk.Asker // who gives the orders
 	progress   *progress
 	warnings   []config.Warning // of the config that was loaded
 	configPath string
@@ -37,6 +42,7 @@ Exit codes: 0 done, 1 failed, 64 wrong usage, 75 incomplete (it will be tried ag
 
 		PersistentPreRun: func(*cobra.Command, []string) { a.understood = true },
 	}
+	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	root.PersistentFlags().StringVar(&a.configPath, "config", configFromEnvironment(), "the config file ($QUALIFYD_CONFIG)")
@@ -45,7 +51,7 @@ Exit codes: 0 done, 1 failed, 64 wrong usage, 75 incomplete (it will be tried ag
 		a.explainCommand(), a.statusCommand(), a.pollCommand(), a.referralsCommand(),
 		a.qualifyCommand(), a.unqualifyCommand(), a.resumeCommand(), a.releaseCommand(), a.outboxCommand(),
 		a.fieldsCommand(), a.valuesCommand(), a.stagesCommand(), a.campaignsCommand(),
-		a.doctorCommand(), a.configCommand(), a.versionCommand(),
+		a.doctorCommand(), a.configCommand(), a.storeCommand(), a.ledgerCommand(), a.versionCommand(),
 	)
 	return root
 }

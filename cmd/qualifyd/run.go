@@ -54,11 +54,11 @@ prints each record it would create or mark and each referral it would qualify.`,
 
 // runOn runs on the config's store, which is made at the first start.
 func (a *app) runOn(ctx context.Context, c config.Config, log zerolog.Logger, once bool) error {
-	s, err := store.OpenOrCreate(c.Store.Path)
+	s, err := store.OpenToWork(c.Store.Path)
 	if err != nil {
 		return err
 	}
-	d, err := build(c, s, log, transports{})
+	d, err := build(c, s, log, a.via)
 	if err == nil {
 		d.poller.Progress = a.progress.step
 		defer a.progress.end()
@@ -100,6 +100,9 @@ func (d *daemon) once(ctx context.Context) error {
 func (d *daemon) step(ctx context.Context, name string, work func(context.Context) error) error {
 	begun := time.Now()
 	err := work(ctx)
+	if ctx.Err() != nil { // being stopped is no trouble
+		return err
+	}
 	if recorded := record(d.poller.Store, name, begun, err); recorded != nil {
 		return errors.Join(err, poll.ErrStore, recorded)
 	}
@@ -141,7 +144,7 @@ func (a *app) dryRun(ctx context.Context, c config.Config, log zerolog.Logger) e
 	if err != nil {
 		return err
 	}
-	d, err := build(c, s, log, transports{})
+	d, err := build(c, s, log, a.via)
 	if err == nil {
 		d.poller.Progress, d.poller.Preview = a.progress.step, a.printWrite
 		d.deliverer.Preview = a.printQualification
@@ -180,5 +183,5 @@ func (a *app) printQualification(r rules.Referral) {
 		fmt.Fprintf(a.out, "would set referral %d (code %s) of campaign %d back to pending\n", r.ID, printable(r.Code), r.CampaignID)
 		return
 	}
-	fmt.Fprintf(a.out, "would qualify referral %d (code %s) of campaign %d: %s\n", r.ID, r.Code, r.CampaignID, r.Verdict.Sentence)
+	fmt.Fprintf(a.out, "would qualify referral %d (code %s) of campaign %d: %s\n", r.ID, printable(r.Code), r.CampaignID, printable(r.Verdict.Sentence))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -29,7 +30,7 @@ func printStatus(out io.Writer, s desk.Status) error {
 	fmt.Fprintf(w, "Salesforce\t%s\t%s\n", s.Salesforce.State, printable(s.Salesforce.Sentence))
 	fmt.Fprintf(w, "Referral Factory\t%s\t%s\n", s.ReferralFactory.State, printable(s.ReferralFactory.Sentence))
 	fmt.Fprintf(w, "org\t%s\t%s\n", orgMode(s.Org), s.Org.LoginURL)
-	fmt.Fprintf(w, "read up to\t%s\t%s\n", minute(s.ReadUpTo), callsSentence(s.Calls))
+	fmt.Fprintf(w, "read up to\t%s\t%s\n", readUpTo(s), callsSentence(s.Calls))
 	fmt.Fprintf(w, "outbox\t%d owed\t%s\n", s.Outbox.Owed, outboxSentence(s.Outbox))
 	for _, r := range s.Runs {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", r.Job, minute(r.Ended), printable(r.Trouble))
@@ -43,9 +44,10 @@ func printStatus(out io.Writer, s desk.Status) error {
 
 func printCampaigns(out io.Writer, campaigns []desk.CampaignStatus) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "CAMPAIGN\tNAME\tREFERRALS\tPENDING\tBLOCKED\tHELD\tOWED\tQUALIFIED\tELSEWHERE")
+	fmt.Fprintln(w, "CAMPAIGN\tNAME\tREFERRALS\tPENDING\tOWED\tQUALIFIED\tELSEWHERE\tOVERRIDDEN\tREJECTED")
 	for _, c := range campaigns {
-		fmt.Fprintf(w, "%d\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", c.ID, printable(c.Name), c.Referrals, c.Pending, c.Blocked, c.Held, c.Owed, c.Qualified, c.Elsewhere)
+		fmt.Fprintf(w, "%d\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n",
+			c.ID, printable(c.Name), c.Referrals, c.Pending, c.Owed, c.Qualified, c.Elsewhere, c.Overridden, c.Rejected)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -56,12 +58,20 @@ func printCampaigns(out io.Writer, campaigns []desk.CampaignStatus) error {
 			fmt.Fprintf(out, "    parked, %s: %s\n", c.Parked, printable(c.ParkedWhy))
 		}
 		for _, reason := range slices.Sorted(maps.Keys(c.Reasons)) {
-			if reason != "" {
-				fmt.Fprintf(out, "    %d %s\n", c.Reasons[reason], reason)
-			}
+			fmt.Fprintf(out, "    %d pending: %s\n", c.Reasons[reason], cmp.Or(reason, "not judged yet"))
+		}
+		if c.Held > 0 {
+			fmt.Fprintf(out, "    %d of these wait for a person\n", c.Held)
 		}
 	}
 	return nil
+}
+
+func readUpTo(s desk.Status) string {
+	if s.ReadUpTo.IsZero() {
+		return "nothing yet"
+	}
+	return minute(s.ReadUpTo) + ", " + (time.Duration(s.LagSeconds) * time.Second).String() + " ago"
 }
 
 func orgMode(o desk.Org) string {
@@ -90,6 +100,9 @@ func outboxSentence(o desk.OutboxStatus) string {
 	}
 	if o.Open > 0 {
 		parts = append(parts, fmt.Sprintf("%d sent, with an outcome that is not known yet", o.Open))
+	}
+	if o.Parked > 0 {
+		parts = append(parts, fmt.Sprintf("%d refused for good (qualifyd outbox list)", o.Parked))
 	}
 	return strings.Join(parts, "; ")
 }

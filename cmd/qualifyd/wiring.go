@@ -39,6 +39,7 @@ type daemon struct {
 	poller    *poll.Poller
 	deliverer *deliver.Deliverer
 	rf        *referralfactory.Client
+	via       transports
 	log       zerolog.Logger
 	// reload reads the config again, for a secret that was rotated.
 	reload func() (config.Config, error)
@@ -47,7 +48,7 @@ type daemon struct {
 	jobs    []*job
 	runner  *schedule.Runner
 	stop    context.CancelCauseFunc
-	ordered atomic.Bool // an operator has ordered a poll: its jobs follow each other by themselves
+	ordered atomic.Int32 // polls that operators have ordered: their jobs follow each other by themselves
 }
 
 // transports are how the two services are reached; nil is the network.
@@ -70,7 +71,7 @@ func build(c config.Config, s *store.Store, log zerolog.Logger, via transports) 
 	if err != nil {
 		return nil, fmt.Errorf("poll.reconcile: %w", err)
 	}
-	d := &daemon{rf: rf, log: log, reload: func() (config.Config, error) { return c, nil }}
+	d := &daemon{rf: rf, via: via, log: log, reload: func() (config.Config, error) { return c, nil }}
 	options := salesforceOptions(c, log, via)
 	options.Count = func(n int) { d.poller.CountCalls(n) }
 	options.Reread = func() (salesforce.Options, error) {
@@ -150,6 +151,6 @@ func newDesk(c config.Config, d *daemon) *desk.Desk {
 	return &desk.Desk{
 		Version: version, Config: c, Campaigns: d.poller.Campaigns, Store: d.poller.Store,
 		Salesforce: d.poller.Salesforce, ReferralFactory: d.rf, Poll: d.poller.Options,
-		OtherBaseURL: tryBaseURL(d.reload), PollNow: d.once,
+		OtherBaseURL: tryBaseURL(d.reload, d.via), Reload: d.reload, PollNow: d.once,
 	}
 }

@@ -53,7 +53,8 @@ type world struct {
 	rf     *sandbox.ReferralFactory
 	after  func(time.Duration) // lets the time of both services go by
 	folder string
-	config string // path of the config file
+	config string        // path of the config file
+	wired  func(*daemon) // is shown a daemon before it runs; nil where nobody looks
 
 	mu        sync.Mutex
 	asked     []string // every request of either service: method and path

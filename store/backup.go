@@ -1,0 +1,75 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Backup writes the store's file, as it is at one instant, to out. Writers go on meanwhile; but what they free stays until the end, so that the
+// file grows while a backup is under way: out has to be fast, or to give up.
+func (s *Store) Backup(out io.Writer) error {
+	if err := s.db.View(func(tx *bolt.Tx) error { _, err := tx.WriteTo(out); return err }); err != nil {
+		return fmt.Errorf("backup of the store: %w", err)
+	}
+	return nil
+}
+
+// Keep has write fill a new file, and gives it its name once it is found to be a whole store: until then, and when anything goes wrong, there
+// is no such file, or the one that was there before. It replaces a file only if told to.
+func Keep(path string, replace bool, write func(io.Writer) error, progress Progress) (Report, error) {
+	if _, err := os.Stat(path); err == nil && !replace {
+		return Report{}, fmt.Errorf("%s: %w", path, fs.ErrExist)
+	}
+	temp, err := fill(path, write)
+	if err != nil {
+		return Report{}, err
+	}
+	defer os.Remove(temp)
+	report, err := CheckFile(temp, progress)
+	if err == nil {
+		err = report.Err()
+	}
+	if err == nil {
+		err = name(temp, path, replace)
+	}
+	return report, err
+}
+
+// fill has write fill a new file beside a path, and returns the file's name once it is on the disk.
+func fill(path string, write func(io.Writer) error) (temp string, err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*")
+	if err != nil {
+		return "", err
+	}
+	if err := errors.Join(write(f), f.Sync(), f.Close()); err != nil {
+		return "", errors.Join(err, os.Remove(f.Name()))
+	}
+	return f.Name(), nil
+}
+
+// name gives a finished file its name, which survives a power cut from then on.
+func name(temp, path string, replace bool) error {
+	err := error(nil)
+	if replace {
+		err = os.Rename(temp, path)
+	} else if err = os.Link(temp, path); err != nil && !errors.Is(err, fs.ErrExist) {
+		err = renameToNew(temp, path) // not every file system has links
+	}
+	if err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+func renameToNew(temp, path string) error {
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		return errors.Join(fmt.Errorf("%s: %w", path, fs.ErrExist), err)
+	}
+	return os.Rename(temp, path)
+}

@@ -1,0 +1,295 @@
+package store_test
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	bolt "go.etcd.io/bbolt"
+
+	"qualifyd/rules"
+	"qualifyd/store"
+)
+
+// backup keeps a backup of a closed store.
+func backup(t *testing.T, path, target string, replace bool) (store.Report, error) {
+	t.Helper()
+	s, err := store.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	return store.Keep(target, replace, s.Backup, nil)
+}
+
+func content(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestABackupIsTheStoreAsItWas(t *testing.T) {
+	path, target := furnishedStore(t, 500), filepath.Join(t.TempDir(), "backup.db")
+	report, err := backup(t, path, target, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "the backup's report", report, check(t, path))
+	same(t, "what the backup has", check(t, target), report)
+	info, err := os.Stat(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "mode", info.Mode(), fs.FileMode(0o600))
+	same(t, "files", names(t, filepath.Dir(target)), []string{"backup.db"})
+}
+
+func TestABackupReplacesAFileOnlyWhenToldTo(t *testing.T) {
+	path, target := furnishedStore(t, 0), filepath.Join(t.TempDir(), "backup.db")
+	if err := os.WriteFile(target, []byte("yesterday's"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := backup(t, path, target, false); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("got %v, want that the file exists", err)
+	}
+	same(t, "yesterday's", content(t, target), "yesterday's")
+	meanwhile := filepath.Join(t.TempDir(), "backup.db")
+	_, err := store.Keep(meanwhile, false, func(w io.Writer) error {
+		return errors.Join(os.WriteFile(meanwhile, []byte("somebody's"), 0o600), backupOf(t, w, path, func(*bolt.Tx) error { return nil }))
+	}, nil)
+	if !errors.Is(err, fs.ErrExist) || content(t, meanwhile) != "somebody's" {
+		t.Errorf("one that comes meanwhile: got %v and %d bytes, want that the file exists and stays", err, len(content(t, meanwhile)))
+	}
+	if _, err := backup(t, path, target, true); err != nil {
+		t.Errorf("told to replace it: got %v, want no error", err)
+	}
+	same(t, "referrals", check(t, target).Referrals, 11)
+	same(t, "files", names(t, filepath.Dir(target)), []string{"backup.db"})
+}
+
+// What is cut off, changed on its way, or was damaged before, gets no name; and yesterday's stays.
+func TestABackupThatIsNotWholeLeavesNoFile(t *testing.T) {
+	path := furnishedStore(t, 300)
+	s, err := store.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	gone := errors.New("the connection is gone")
+	for situation, write := range map[string]func(io.Writer) error{
+		"cut, and said so": func(w io.Writer) error { s.Backup(io.Discard); w.Write(make([]byte, 5000)); return gone },
+		"cut, and no word": func(w io.Writer) error { return s.Backup(&short{w, 100_000}) },
+		"nothing came":     func(io.Writer) error { return nil },
+		"something else":   func(w io.Writer) error { _, err := io.WriteString(w, strings.Repeat("hello\n", 5000)); return err },
+		"a ledger line less": func(w io.Writer) error {
+			return backupOf(t, w, path, func(tx *bolt.Tx) error { return tx.Bucket([]byte("ledger")).Delete(key(19)) })
+		},
+	} {
+		for _, replace := range []bool{false, true} {
+			folder := t.TempDir()
+			target := filepath.Join(folder, "backup.db")
+			var want []string
+			if replace {
+				want = []string{"backup.db"}
+				if err := os.WriteFile(target, []byte("yesterday's"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := store.Keep(target, replace, write, nil); err == nil {
+				t.Errorf("%s: got no error, want one", situation)
+			}
+			same(t, situation+": files", names(t, folder), want)
+			if replace {
+				same(t, situation+": yesterday's", content(t, target), "yesterday's")
+			}
+		}
+	}
+}
+
+// short takes so many bytes, and loses the rest without a word.
+type short struct {
+	w    io.Writer
+	left int
+}
+
+func (s *short) Write(p []byte) (int, error) {
+	n := min(len(p), s.left)
+	s.left -= n
+	_, err := s.w.Write(p[:n])
+	return len(p), err
+}
+
+// backupOf writes a backup of a store that was changed behind its back.
+func backupOf(t *testing.T, w io.Writer, path string, change func(*bolt.Tx) error) error {
+	other := written(t, []byte(content(t, path)))
+	edit(t, other, change)
+	s, err := store.Open(other)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return s.Backup(w)
+}
+
+func TestACompactedStoreHoldsTheSameInLess(t *testing.T) {
+	path := furnishedStore(t, 3000)
+	s, err := store.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	update(t, s, func(tx *store.Tx) error { // what was longer leaves room
+		var err error
+		for id := range int64(3000) {
+			err = errors.Join(err, tx.PutReferral(rules.Referral{ID: 1000 + id, CampaignID: 101, Standing: rules.Pending}))
+		}
+		return err
+	})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	before, told := check(t, path), 0
+	done, err := store.Compact(path, func(work string, _, _ int) {
+		if work == "compacting" {
+			told++
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := check(t, path)
+	if after.Bytes >= before.Bytes || done.After >= done.Before || told == 0 {
+		t.Errorf("got %d bytes of %d used, the file %d of %d, told of %d steps; want less, and told", after.Bytes, before.Bytes, done.After, done.Before, told)
+	}
+	before.Bytes, after.Bytes = 0, 0
+	same(t, "what it holds", after, before)
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "mode", info.Mode(), fs.FileMode(0o640))
+	same(t, "files", names(t, filepath.Dir(path)), []string{"qualifyd.db"})
+}
+
+// In a bubble the wait for the lock takes no time.
+func TestAStoreInUseIsNeitherCompactedNorReplaced(t *testing.T) {
+	path := furnishedStore(t, 0)
+	good := filepath.Join(t.TempDir(), "backup.db")
+	if _, err := backup(t, path, good, false); err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	synctest.Test(t, func(t *testing.T) {
+		_, restored := store.Restore(path, good, at, nil)
+		_, compacted := store.Compact(path, nil)
+		_, checked := store.CheckFile(path, nil)
+		for what, err := range map[string]error{"restore": restored, "compact": compacted, "check": checked} {
+			if !errors.Is(err, store.ErrLocked) {
+				t.Errorf("%s: got %v, want ErrLocked", what, err)
+			}
+		}
+	})
+	same(t, "files", names(t, filepath.Dir(path)), []string{"qualifyd.db"})
+}
+
+// Who waits for the lock while the store is replaced must not go on with the file that was.
+func TestWhoWaitsForTheLockGetsTheNewFile(t *testing.T) {
+	path, target := furnishedStore(t, 0), filepath.Join(t.TempDir(), "new.db")
+	if _, err := backup(t, furnishedStore(t, 5), target, false); err != nil {
+		t.Fatal(err)
+	}
+	first, err := store.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened := make(chan *store.Store)
+	go func() {
+		s, err := store.Open(path)
+		if err != nil {
+			t.Error(err)
+		}
+		opened <- s
+	}()
+	waitUntilOpen(t, path, 2)
+	if err := errors.Join(os.Rename(target, path), first.Close()); err != nil {
+		t.Fatal(err)
+	}
+	s := <-opened
+	defer s.Close()
+	n := 0
+	view(t, s, func(tx *store.Tx) error { return tx.Referrals(func(rules.Referral) error { n++; return nil }) })
+	same(t, "referrals", n, 16)
+}
+
+// waitUntilOpen waits until this process has a file open so many times.
+func waitUntilOpen(t *testing.T, path string, times int) {
+	for {
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Skipf("this system does not tell which files are open: %v", err)
+		}
+		n := 0
+		for _, e := range entries {
+			if target, _ := os.Readlink("/proc/self/fd/" + e.Name()); target == path {
+				n++
+			}
+		}
+		if n >= times {
+			return
+		}
+	}
+}
+
+// What a process that was killed leaves is checked before anything is written.
+func TestAStoreThatWasNotClosedIsCheckedAtTheStart(t *testing.T) {
+	path := furnishedStore(t, 200)
+	s, err := store.OpenToWork(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	killed := written(t, []byte(content(t, path)))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	damage := func(path string) {
+		edit(t, path, func(tx *bolt.Tx) error { return tx.Bucket([]byte("outbox")).Put(key(77), []byte(`{"Referral":77}`)) })
+	}
+	damage(path)
+	if s, err := store.OpenToWork(path); err != nil {
+		t.Errorf("closed well: got %v, want no check", err)
+	} else {
+		s.Close()
+	}
+	if s, err := store.Open(killed); err != nil {
+		t.Errorf("by a command that only reads: got %v, want the store", err)
+	} else {
+		s.Close()
+	}
+	again, err := store.OpenToWork(killed)
+	if err != nil {
+		t.Fatalf("killed, and whole: got %v, want the store", err)
+	}
+	killedAgain := written(t, []byte(content(t, killed)))
+	again.Close()
+	damage(killedAgain)
+	before := content(t, killedAgain)
+	_, err = store.OpenToWork(killedAgain)
+	if !errors.Is(err, store.ErrDamaged) || !strings.Contains(err.Error(), "referral 77") || !strings.Contains(err.Error(), killedAgain) {
+		t.Errorf("killed, and damaged: got %v, want ErrDamaged with the path and the first problem", err)
+	}
+	same(t, "it is as before", content(t, killedAgain) == before, true)
+}

@@ -1,0 +1,188 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	bolt "go.etcd.io/bbolt"
+
+	"qualifyd/rules"
+	"qualifyd/store"
+)
+
+func TestARestoreKeepsTheStoreThatItReplaces(t *testing.T) {
+	path, target := furnishedStore(t, 10), filepath.Join(t.TempDir(), "backup.db")
+	if err := os.Chmod(path, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	backedUp, err := backup(t, path, target, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	update(t, s, func(tx *store.Tx) error {
+		err := tx.Append(store.Entry{At: at, Act: store.ActPinned, Referral: 1})
+		set := func(id int64, standing rules.Standing) {
+			r, _, errRead := tx.Referral(id)
+			r.ID, r.CampaignID, r.Standing, r.Verdict, r.AnsweredAt = id, 101, standing, rules.SetBack("ann"), 1000
+			if id == 2000 {
+				r.Links = links("00Q000000000099AAA")
+			}
+			err = errors.Join(err, errRead, tx.PutReferral(r))
+		}
+		set(1, rules.Overridden)    // was pending
+		set(3, rules.Overridden)    // was owed
+		set(2000, rules.Overridden) // was not there
+		return errors.Join(err, tx.Settle(3))
+	})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	before := content(t, path)
+	done, err := store.Restore(path, target, at, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "who stays set back, apart from 8, who was", done.SetBack, []int64{1, 3, 2000})
+	same(t, "lost ledger lines, and whether that is known", []any{done.Lost, done.Since}, []any{uint64(1), true})
+	same(t, "the store that was there", content(t, done.Replaced) == before, true)
+	same(t, "its name", done.Replaced, path+".replaced-20261102T093000Z")
+	restored := check(t, path)
+	same(t, "problems", restored.Problems, []string{})
+	same(t, "ledger lines", restored.Ledger.Length, backedUp.Ledger.Length+3)
+	same(t, "the head that was told", done.Ledger, restored.Ledger)
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "mode", info.Mode(), fs.FileMode(0o640))
+	same(t, "files", len(names(t, filepath.Dir(path))), 2)
+	same(t, "the backup", check(t, target), backedUp)
+	if s, err = store.Open(path); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	view(t, s, func(tx *store.Tx) error {
+		for _, id := range []int64{1, 3, 8, 2000} {
+			r, _, _ := tx.Referral(id)
+			_, owed, _ := tx.Debt(id)
+			if id == 2000 { // what was seen of its records is not known
+				same(t, "links of a referral that came since", len(r.Links), 0)
+			}
+			same(t, fmt.Sprint("referral ", id, ", and whether something is owed"), []any{r.Standing, owed, r.AnsweredAt <= tx.LedgerLength()}, []any{rules.Overridden, false, true})
+		}
+		return nil
+	})
+}
+
+func TestNothingIsCarriedOverFromAStoreThatDoesNotGoOnFromTheBackup(t *testing.T) {
+	target := filepath.Join(t.TempDir(), "backup.db")
+	path := furnishedStore(t, 0)
+	if _, err := backup(t, path, target, false); err != nil {
+		t.Fatal(err)
+	}
+	for situation, change := range map[string]func(*bolt.Tx) error{
+		"another org's": func(tx *bolt.Tx) error {
+			return tx.Bucket([]byte("meta")).Put([]byte("org"), []byte(`{"OrgID":"00Dother"}`))
+		},
+		"another ledger":          func(tx *bolt.Tx) error { return tx.Bucket([]byte("ledger")).Delete(key(20)) },
+		"one that cannot be read": func(tx *bolt.Tx) error { return tx.Bucket([]byte("referral")).Put(key(1), []byte("?")) },
+	} {
+		other := written(t, []byte(content(t, path)))
+		edit(t, other, change)
+		done, err := store.Restore(other, target, at, nil)
+		same(t, situation+": error", err, error(nil))
+		same(t, situation+": known", done.Since, false)
+		same(t, situation+": set back", done.SetBack, []int64(nil))
+	}
+}
+
+func TestARestoreThatCannotBeLeavesEverything(t *testing.T) {
+	good := filepath.Join(t.TempDir(), "backup.db")
+	if _, err := backup(t, furnishedStore(t, 0), good, false); err != nil {
+		t.Fatal(err)
+	}
+	newer := written(t, []byte(content(t, good)))
+	setSchema(t, newer, "meta", "2")
+	for _, test := range []struct{ situation, backup, want string }{
+		{"no such backup", "/nowhere/backup.db", "no such file"},
+		{"a damaged one", written(t, []byte(content(t, good)[:20_000])), "is not restored: the file is cut off"},
+		{"one of a newer version", newer, "newer version"},
+		{"some other file", written(t, []byte("hello")), "begins like no store"},
+	} {
+		path := furnishedStore(t, 3)
+		before := content(t, path)
+		if _, err := store.Restore(path, test.backup, at, nil); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: got %v, want %q", test.situation, err, test.want)
+		}
+		same(t, test.situation+": the store is as before", content(t, path) == before, true)
+		same(t, test.situation+": files", names(t, filepath.Dir(path)), []string{"qualifyd.db"})
+	}
+}
+
+func TestADamagedOrMissingStoreCanBeReplaced(t *testing.T) {
+	good := filepath.Join(t.TempDir(), "backup.db")
+	if _, err := backup(t, furnishedStore(t, 0), good, false); err != nil {
+		t.Fatal(err)
+	}
+	for situation, damaged := range map[string]string{"cut off": content(t, good)[:20_000], "empty": "", "text": "hello", "missing": "-"} {
+		path := newPath(t)
+		if damaged != "-" {
+			if err := os.WriteFile(path, []byte(damaged), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		done, err := store.Restore(path, good, at, nil)
+		if err != nil {
+			t.Errorf("%s: got %v, want the backup", situation, err)
+			continue
+		}
+		same(t, situation+": referrals", check(t, path).Referrals, 11)
+		if damaged != "-" {
+			same(t, situation+": what was there", content(t, done.Replaced), damaged)
+		}
+	}
+}
+
+// Done by root, the daemon's user can open the file still.
+func TestAStoreThatIsReplacedKeepsItsOwner(t *testing.T) {
+	path, good := furnishedStore(t, 0), filepath.Join(t.TempDir(), "backup.db")
+	if _, err := backup(t, path, good, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(path, 12345, 12346); err != nil {
+		t.Skipf("only root can give files away: %v", err)
+	}
+	owner := func() [2]int {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stat := info.Sys().(*syscall.Stat_t)
+		return [2]int{int(stat.Uid), int(stat.Gid)}
+	}
+	if _, err := store.Compact(path, nil); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "owner after a compaction", owner(), [2]int{12345, 12346})
+	if _, err := store.Restore(path, good, at, nil); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "owner after a restore", owner(), [2]int{12345, 12346})
+	if err := errors.Join(os.Remove(path), os.Chown(filepath.Dir(path), 12347, 12348)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Restore(path, good, at, nil); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "owner where there was none", owner(), [2]int{12347, 12348})
+}
