@@ -45,7 +45,7 @@ func Restore(path, backup string, now time.Time, progress Progress) (done Restor
 		return done, fmt.Errorf("the backup %s is not restored: %w", backup, err)
 	}
 	if current != nil {
-		if err := done.carryOver(current, temp); err != nil {
+		if err := done.carryOver(current, temp, now); err != nil {
 			return done, fmt.Errorf("restore: %w", err)
 		}
 	}
@@ -86,7 +86,7 @@ func setAside(path string, now time.Time) (string, error) {
 
 // carryOver takes from the store that is replaced what neither service knows: that a person set a referral back to pending, which has to stay so.
 // That is known only where the store goes on from the backup. A store that cannot be read tells nothing.
-func (r *Restored) carryOver(current *Store, temp string) error {
+func (r *Restored) carryOver(current *Store, temp string, now time.Time) error {
 	restored, err := Open(temp)
 	if err != nil {
 		return err
@@ -97,7 +97,7 @@ func (r *Restored) carryOver(current *Store, temp string) error {
 			return err
 		}
 		for _, one := range r.setBackSince(current, owner) {
-			if err := r.setBack(tx, one); err != nil {
+			if err := r.setBack(tx, one, now); err != nil {
 				return err
 			}
 		}
@@ -130,7 +130,7 @@ func (r *Restored) setBackSince(current *Store, owner Owner) (setBack []rules.Re
 }
 
 // setBack has a referral stay set back to pending in a restored store.
-func (r *Restored) setBack(tx *Tx, later rules.Referral) error {
+func (r *Restored) setBack(tx *Tx, later rules.Referral, now time.Time) error {
 	one, found, err := tx.Referral(later.ID)
 	if err != nil || found && one.Standing == rules.Overridden {
 		return err
@@ -142,7 +142,7 @@ func (r *Restored) setBack(tx *Tx, later rules.Referral) error {
 	}
 	one.Standing, one.Verdict, one.QualifiedOn = rules.Overridden, later.Verdict, ""
 	r.SetBack = append(r.SetBack, one.ID)
-	err = tx.Append(Entry{At: later.Verdict.At, Act: ActOverridden, Campaign: one.CampaignID, Referral: one.ID, Reason: later.Verdict.Reason,
+	err = tx.Append(Entry{At: now.UTC(), Act: ActOverridden, Campaign: one.CampaignID, Referral: one.ID, Reason: later.Verdict.Reason,
 		Note: "carried over from the store that a backup replaced"})
 	one.AnsweredAt = tx.LedgerLength()
 	return errors.Join(err, tx.Settle(one.ID), tx.Unhold(one.ID), tx.PutReferral(one))

@@ -79,6 +79,11 @@ func TestARestoreKeepsTheStoreThatItReplaces(t *testing.T) {
 				same(t, "links of a referral that came since", len(r.Links), 0)
 			}
 			same(t, fmt.Sprint("referral ", id, ", and whether something is owed"), []any{r.Standing, owed, r.AnsweredAt <= tx.LedgerLength()}, []any{rules.Overridden, false, true})
+			lines, err := tx.LedgerOf(id)
+			if err != nil {
+				return err
+			}
+			same(t, fmt.Sprint("referral ", id, ": when its newest ledger line is of"), lines[len(lines)-1].At, at)
 		}
 		return nil
 	})

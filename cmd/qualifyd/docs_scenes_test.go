@@ -144,6 +144,11 @@ var scenes = map[string]func(*story){
 		s.rf.SetFault(nil)
 		s.pass()
 	},
+	"Dan's Lead becomes Qualified, somebody sets Ben back in Referral Factory, and a pass goes by": func(s *story) {
+		s.status("Qualified", "Dan")
+		s.rf.SetQualified(s.who["Ben"].ID, false)
+		s.pass()
+	},
 	"a pass goes by, and Referral Factory refuses to qualify": func(s *story) {
 		s.rf.SetFault(always("PUT", &sandbox.Fault{Status: http.StatusUnprocessableEntity,
 			Body: `{"code":422,"message":"Validation errors in your request","errors":{"id":[{"field":"id","message":"The user is blocked."}]}}`}))

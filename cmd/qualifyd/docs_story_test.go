@@ -24,6 +24,7 @@ type story struct {
 	rf             *sandbox.ReferralFactory
 	via            transports
 	etc, lib, home string // folders: of the config, of the store, and where the person works
+	backups        string // and of backups
 	config         string
 	bubble         bool  // time goes by only when everybody waits
 	code           int   // the last command's exit code
@@ -43,7 +44,8 @@ func newStory(t *testing.T, bubble bool) *story {
 		time.Sleep(time.Until(time.Date(2026, 2, 2, 9, 0, 0, 0, time.UTC)))
 	}
 	s := &story{t: t, bubble: bubble, org: sandbox.NewOrg(nil), rf: sandbox.NewReferralFactory(nil), etc: folder(t, shownEtc), lib: folder(t, shownLib), home: t.TempDir(),
-		who: map[string]sandbox.User{}, lead: map[string]string{}}
+		backups: folder(t, shownBackups),
+		who:     map[string]sandbox.User{}, lead: map[string]string{}}
 	s.config = filepath.Join(s.etc, "config.yaml")
 	via := sandbox.Transport(map[string]http.Handler{strings.TrimPrefix(acmeURL, "https://"): s.org.Handler(), "api.referral-factory.com": s.rf.Handler()})
 	s.via = transports{via, via}

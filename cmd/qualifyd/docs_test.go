@@ -188,8 +188,9 @@ func folder(t *testing.T, like string) string {
 
 // The folders that the documents show.
 const (
-	shownEtc = "/etc/qualifyd"
-	shownLib = "/var/lib/qualifyd"
+	shownEtc     = "/etc/qualifyd"
+	shownLib     = "/var/lib/qualifyd"
+	shownBackups = "/var/backups/qualifyd"
 )
 
 // real is what a word of a shown command means on this machine.
@@ -198,7 +199,7 @@ func (s *story) real(word string) string {
 		return filepath.Join(s.home, word)
 	}
 	id, _ := s.org.Credentials()
-	return strings.NewReplacer(shownEtc, s.etc, shownLib, s.lib, "3MVG9...", id).Replace(word)
+	return strings.NewReplacer(shownEtc, s.etc, shownLib, s.lib, shownBackups, s.backups, "3MVG9...", id).Replace(word)
 }
 
 // differs is what is different each time, and what the documents show of it.
@@ -212,14 +213,16 @@ var differs = []struct {
 	{regexp.MustCompile(`\bcode_challenge=[\w-]+`), "code_challenge=..."},
 	{regexp.MustCompile(`\bcode=[\w.%-]+`), "code=..."},
 	{regexp.MustCompile(`\d+ [MG]B free`), "42 GB free"},
-	{regexp.MustCompile(`\d+ MB, layout`), "17 MB, layout"},                         // pages of memory differ
+	{regexp.MustCompile(`\d+ MB, layout`), "17 MB, layout"}, // pages of memory differ
+	{regexp.MustCompile(`\d+ bytes in use`), "163840 bytes in use"},
+	{regexp.MustCompile(`had \d+ bytes, and has \d+ now`), "had 16809984 bytes, and has 1077248 now"},
 	{regexp.MustCompile(`(?m)^The service's user has to be able to read .*\n`), ""}, // told to root only
 	{regexp.MustCompile(` +\n`), "\n"},
 }
 
 // printed is an output as the documents show it.
 func (s *story) printed(text string) string {
-	text = strings.NewReplacer(s.etc, shownEtc, s.lib, shownLib, s.home+"/", "").Replace(text)
+	text = strings.NewReplacer(s.etc, shownEtc, s.lib, shownLib, s.backups, shownBackups, s.home+"/", "").Replace(text)
 	for _, one := range differs {
 		text = one.found.ReplaceAllString(text, one.shown)
 	}
