@@ -1,0 +1,323 @@
+package simulation
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"qualifyd/rules"
+	"qualifyd/store"
+)
+
+// referral is somebody who was referred, and what the model says of it.
+type referral struct {
+	id       int64
+	campaign *campaign
+	person   int
+	code     string
+	joinAct  int
+	joinedAt time.Time
+	emails   []string // all that it ever had
+	emailAct int      // when it got the newest
+	removed  bool
+
+	maybeKnown bool     // a sweep may have shown it
+	knownSince int      // the act after which a whole sweep had shown it; 0 before
+	believed   []string // e-mails that qualifyd may take for its own
+	shownFirst time.Time
+	shownLast  time.Time // begin and end of the sweeps that may have, and must have, shown it first; zero while there is none
+
+	blockers   map[*record]bool // records that block it for certain
+	mayBlocked bool
+	lookedUp   bool // a pass may have looked it up
+	ties       map[*record]*tie
+
+	freedAct  int  // when a pin may have lifted a block; what was not followed while it stood is read by the next regular look at everybody
+	late      int  // how many passes in a row had to qualify it and did not
+	may, must bool // qualify by what was seen until now
+	why       string
+
+	closed    bool // it was set back, or an operator has said no: nothing more is to be sent
+	unsure    bool // it is not known whether qualifyd knows of a setting back
+	wanted    bool // an operator's order to qualify it has had no effect yet
+	demanded  bool // ... and is to have one
+	backed    bool // an operator wants it pending
+	everBack  bool
+	joinAsked bool
+	loose     bool // an order came while its request may have been under way
+	again     bool // one more qualification would not be one too many
+	ordered   bool
+	sentAt    time.Time // when the newest request that may have an effect was sent
+	sent      int       // qualifications by qualifyd, by Referral Factory's book
+	heard     bool      // qualifyd knows for certain that it is qualified
+	pinnedOne bool
+
+	qualifiedAct int // when it became qualified last, as far as the model has seen
+}
+
+// model says who must, may and must not be qualified. It is written from the design's text and is shown everything that was done.
+type model struct {
+	w *world
+
+	owners      map[claim]*ownership
+	sweeps      []*run
+	lastPoll    time.Time // when a poll last ended, however it ended
+	deepAct     int       // acts until this one are known whatever their stamps
+	wholeBefore int       // when the newest whole pass before this one began
+	deepBefore  int       // the same before the newest pass
+	firstTry    time.Time // when the first poll began
+	firstDone   time.Time // when the first whole one ended
+	rewritten   bool      // a value was rewritten in Setup
+
+	booked int // qualifications of the book that were looked at
+
+	musts, mays, nots, done int // referrals at the end
+}
+
+func newModel(w *world) *model { return &model{w: w, owners: map[claim]*ownership{}} }
+
+// see takes in what some runs, which were under way together, may have seen and done.
+func (m *model) see(runs []*run) {
+	for _, r := range runs {
+		if r.job == sweepJob {
+			m.swept(r)
+		}
+	}
+	for _, r := range runs {
+		if r.job == pollJob {
+			m.polled(r)
+		}
+	}
+	for _, r := range runs {
+		if r.job == sweepJob && r.whole() { // a poll at the same time may still have gone by the older e-mails
+			m.forgetOldEmails(r)
+		}
+	}
+	m.readBook(runs)
+	for _, one := range m.w.people.list {
+		one.loose = false
+	}
+}
+
+// swept is a sweep.
+func (m *model) swept(s *run) {
+	m.sweeps = append(m.sweeps, s)
+	for _, r := range m.w.people.list {
+		if r.joinAct > s.to {
+			continue
+		}
+		if !r.maybeKnown {
+			r.maybeKnown, r.shownFirst = true, s.start
+			r.believed = nil
+		}
+		for _, e := range r.emails {
+			if !slices.Contains(r.believed, e) {
+				r.believed = append(r.believed, e)
+			}
+		}
+		if !s.whole() || r.joinAct > s.from || r.removed {
+			continue
+		}
+		if r.knownSince == 0 {
+			r.knownSince, r.shownLast = s.to, s.end
+		}
+		if r.qualifiedAct > 0 && r.qualifiedAct <= s.from && m.w.rf.User(r.id).QualifiedAt != "" {
+			r.heard = true
+		}
+	}
+}
+
+func (m *model) forgetOldEmails(s *run) {
+	for _, r := range m.w.people.list {
+		if r.joinAct <= s.from && !r.removed && r.emailAct <= s.from {
+			r.believed = r.emails[len(r.emails)-1:]
+		}
+	}
+}
+
+func (r *referral) knownAt(act int) bool { return r.knownSince > 0 && r.knownSince <= act }
+
+// answer is what can be said: yes, no, or that it is open.
+type answer int
+
+const (
+	no answer = iota
+	open
+	yes
+)
+
+// slack is how far apart the time of an answer and that of a run may be.
+const slack = 3 * time.Second
+
+// dayOf is the start of a day in Referral Factory's zone.
+func (w *world) dayOf(t time.Time) time.Time {
+	year, month, day := t.In(w.zone).Date()
+	return time.Date(year, month, day, 0, 0, 0, 0, w.zone)
+}
+
+// existed tells whether a record that was created at some time existed before a referral.
+func (m *model) existed(r *referral, created time.Time) answer {
+	day := m.w.dayOf(r.joinedAt)
+	switch {
+	case created.Before(day):
+		return yes
+	case !created.Before(day.Add(24 * time.Hour)):
+		return no
+	}
+	var least, most time.Time
+	for _, s := range m.sweeps {
+		if s.whole() && s.to < r.joinAct && !s.start.Add(slack).After(r.shownFirst.Add(-time.Hour)) {
+			least = s.start.Add(-slack)
+		}
+		if s.from < r.joinAct && (r.shownLast.IsZero() || !s.start.Add(-slack).After(r.shownLast.Add(-time.Hour))) {
+			most = s.end.Add(slack)
+		}
+	}
+	switch {
+	case created.Before(least):
+		return yes
+	case created.Before(most):
+		return open
+	}
+	return no
+}
+
+// counts is from when on changes count for a referral: not before the first and surely from the second; known is false while that is not known.
+func (m *model) counts(r *referral) (least, most time.Time, known bool) {
+	least, most, known = m.firstTry.Add(-slack), m.firstDone.Add(slack), !m.firstDone.IsZero()
+	if !r.campaign.effective.IsZero() {
+		least, most, known = r.campaign.effective, r.campaign.effective, true
+	}
+	day := m.w.dayOf(r.joinedAt)
+	if least.Before(day) {
+		least = day
+	}
+	if most.Before(day) {
+		most = day
+	}
+	return least, most, known
+}
+
+// polled is a pass over Salesforce.
+func (m *model) polled(p *run) {
+	if m.firstTry.IsZero() {
+		m.firstTry = p.start
+	}
+	if p.whole() {
+		if m.firstDone.IsZero() && m.sweptBefore(p.from) {
+			m.firstDone = p.end
+		}
+		m.deepBefore = m.deepAct
+		if !m.lastPoll.IsZero() && p.start.Sub(m.lastPoll) > 24*time.Hour+time.Minute {
+			m.deepAct = p.from
+		}
+	}
+	m.lastPoll = p.end
+	defer func() {
+		if p.whole() {
+			m.wholeBefore = p.from
+		}
+	}()
+	for _, c := range m.w.campaigns {
+		m.link(c, p)
+	}
+	for _, r := range m.w.people.list {
+		m.lookUp(r, p)
+		m.judge(r, p)
+	}
+}
+
+// sweptBefore tells whether a sweep was whole before an act. A pass begins with one: until then nobody is known who could qualify.
+func (m *model) sweptBefore(act int) bool {
+	return slices.ContainsFunc(m.sweeps, func(s *run) bool { return s.whole() && s.to < act })
+}
+
+// sight is what a pass may have seen of a record.
+type sight struct {
+	versions []version
+	certain  bool // it has seen the one version that there was
+}
+
+func (m *model) sight(one *record, p *run) sight {
+	s := sight{versions: one.during(p.from, p.to)}
+	s.certain = p.whole() && len(s.versions) == 1 && s.versions[0].act <= p.from && m.shows(s.versions[0].act, s.versions[0].at, s.versions[0].stamp())
+	return s
+}
+
+// clear tells whether a field was certainly there to be seen in a pass: it is not hidden, and a field that came back is known since a day ago.
+func (m *model) clear(object, field string) bool {
+	f := m.w.people.fields[object+"."+field]
+	return f == nil || !f.hidden && f.act <= m.deepBefore
+}
+
+// recognises tells whether all that a campaign's referrals are recognised by was certainly there to be seen.
+func (m *model) recognises(c *campaign) bool {
+	return !c.coded || m.clear("Lead", codeField) && m.clear("Contact", codeField) && m.clear("Opportunity", codeField)
+}
+
+// prompt is how late a change may appear below its stamp to be found by the overlap.
+const prompt = 14 * time.Minute
+
+// shows tells whether something that appeared at a time, and is stamped with another, is found for certain by the first whole pass after it.
+func (m *model) shows(act int, at, stamp time.Time) bool {
+	return act <= m.deepAct || at.Sub(stamp) <= prompt
+}
+
+// there tells whether a record was certainly there to be seen.
+func (s sight) there() bool { return s.certain && s.versions[0].there() }
+
+// judge is what may, or must, come of a referral by what a pass may have seen.
+func (m *model) judge(r *referral, p *run) {
+	if !r.maybeKnown || r.campaign.method == "none" {
+		return
+	}
+	may, must, why := false, false, ""
+	for _, one := range m.w.truth.order {
+		own := m.owner(r.campaign, one)
+		if !own.may(r.id) {
+			continue
+		}
+		x, y := m.proof(r, one, p, own)
+		if one.ours && one.versions[0].act > m.wholeBefore {
+			y = false // the pass that finds the record of a lost answer leaves the judging to the next
+		}
+		if x && !may {
+			why = one.object + " " + one.id
+		}
+		may, must = may || x, must || y
+	}
+	if r.closed || len(r.blockers) > 0 {
+		return
+	}
+	if may && !r.may {
+		r.may, r.why = true, why
+	}
+	if must && !r.mayBlocked && r.knownAt(p.from) && !r.unsure {
+		if !r.must {
+			r.must, r.why = true, why+" at "+p.start.Format(time.DateTime)
+		}
+		m.nowOwed(r)
+	}
+}
+
+// patience is how many whole passes may see that a referral must qualify until it does: its record may have been made in the first of them by a
+// request whose answer was lost, and a sweep may have shown another e-mail during the second.
+const patience = 3
+
+// nowOwed makes sure that passes which had to qualify a referral have.
+func (m *model) nowOwed(r *referral) {
+	err := m.w.store.View(func(tx *store.Tx) error {
+		known, _, err := tx.Referral(r.id)
+		if r.freedAct > m.deepAct || known.Standing != rules.Pending || known.Verdict.Reason == rules.HeldByBrake {
+			r.late = 0
+			return err
+		}
+		if r.late++; r.late == patience {
+			m.w.fail(r.id, fmt.Sprintf("MISS: #%d had to be qualified three passes ago: %s", r.id, r.why))
+		}
+		return err
+	})
+	if err != nil {
+		m.w.fail(0, err.Error())
+	}
+}
