@@ -229,7 +229,8 @@ func (m *model) lookUp(r *referral, p *run) {
 	}
 	for _, lead := range m.w.truth.order { // a Lead converted into a Contact that existed before
 		c := lead.conversion
-		if c != nil && c.act <= p.to && m.owner(r.campaign, lead).may(r.id) && m.existed(r, c.contact.created()) != no {
+		own := m.owner(r.campaign, lead)
+		if c != nil && c.act <= p.to && (own.may(r.id) || own.may(ambiguous)) && m.existed(r, c.contact.created()) != no {
 			r.mayBlocked = true
 		}
 	}
