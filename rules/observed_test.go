@@ -74,7 +74,7 @@ func TestObservedTellsHowTheFieldWentAndWhatCounts(t *testing.T) {
 			`L "">"New"`, `L "New">"Qualified" 11 10:01 snapshot: when it happened is not known: the look before it was at 2026-11-09 09:00:00Z, before 2026-11-10 00:00:00Z, from when`,
 		}},
 		{"seen while the record was somebody else's", []step{seenNew, linkedSince("11 09:00"), look("11 10:05", status("Qualified"), edited("11 10:01"))}, []string{
-			`L "">"New"`, `L "New">"Qualified" 11 10:01 snapshot: when it happened is not known: the look before it was at 2026-11-10 09:00:00Z, before 2026-11-11 09:00:00Z, when the record became the referral's`,
+			`L "">"Qualified": it was so already`, `L "New">"Qualified" 11 10:01 snapshot: when it happened is not known: the look before it was at 2026-11-10 09:00:00Z, before 2026-11-11 09:00:00Z, when the record became the referral's`,
 		}},
 		{"rewritten in Setup", []step{seenNew, look("11 10:05", status("Qualified"), touched("11 10:01"))}, []string{
 			`L "">"New"`, `L "New">"Qualified" 11 10:01 snapshot: the value was replaced in Setup`,

@@ -151,16 +151,17 @@ func (s *Snapshot) observeField(field, text string, schema Schema, unmoved bool)
 	s.Values[field] = v
 }
 
-// firstSeen is the first value of a field that was seen at or after an instant. ours is set when that is a value we wrote ourselves.
+// firstSeen is what the first look at or after an instant showed a field to be; seen is false where none has shown it since then, because it
+// was hidden. ours is set when that is a value we wrote ourselves.
 func (s Snapshot) firstSeen(field string, since time.Time) (text string, ours, seen bool) {
-	v, seen := s.Values[field]
+	v, known := s.Values[field]
 	text, ours = v.First, v.Ours
 	for _, c := range s.Changes {
-		if c.Field == field && !c.SeenAt.After(since) {
+		if c.Field == field && (!c.SeenAt.After(since) || c.Before.Before(since)) {
 			text, ours = c.To, false
 		}
 	}
-	return text, ours, seen
+	return text, ours, known && !v.At.Before(since)
 }
 
 // Write notes values that we wrote ourselves. They become the baseline; to is when the write was answered, zero if it never was.

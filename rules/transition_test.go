@@ -2,6 +2,7 @@ package rules_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -137,7 +138,11 @@ func TestLooksBeforeTheLinkProveNothing(t *testing.T) {
 		{"linked before the value came", append([]step{lead("L", "01"), linkedSince("10 09:00")}, reachedOnThe11th...), "qualified 11 10:02:00 snapshot"},
 		{"linked after the value came", append([]step{lead("L", "01"), linkedSince("12 09:00")}, reachedOnThe11th...), "not value_predates"},
 		{"linked by the look that showed the value", append([]step{lead("L", "01"), linkedSince("11 10:05")}, reachedOnThe11th...), "not value_predates"},
-		{"linked after the value came, to a record born since changes count", append([]step{lead("L", "10 08:00"), linkedSince("12 09:00")}, reachedOnThe11th...), "qualified 10 08:00:00 created"},
+		{"linked after the value came, to a record born since changes count", append([]step{lead("L", "10 08:00"), linkedSince("12 09:00")}, append(slices.Clone(reachedOnThe11th), look("12 09:00", status("Qualified"), edited("11 10:02")))...), "qualified 10 08:00:00 created"},
+		{"linked while the field is hidden, which was at the value before and is not when it comes back", append([]step{lead("L", "10 08:00"), linkedSince("12 09:00")},
+			append(slices.Clone(reachedOnThe11th), look("12 09:00", hidden("Status"), edited("12 08:00")), look("13 09:00", status("Lost"), edited("12 08:00")))...), "not value_not_reached"},
+		{"linked while the field is hidden, which was at the value before and still is when it comes back", append([]step{lead("L", "10 08:00"), linkedSince("12 09:00")},
+			append(slices.Clone(reachedOnThe11th), look("12 09:00", hidden("Status"), edited("12 08:00")), look("13 09:00", status("Qualified"), edited("12 08:00")))...), "qualified 10 08:00:00 created"},
 		{"linked by the look that showed the value, to a record born since changes count", append([]step{lead("L", "10 08:00"), linkedSince("11 10:05")}, reachedOnThe11th...), "qualified 10 08:00:00 created"},
 		{"linked after it was left, and it is reached again", append(append([]step{lead("L", "01"), linkedSince("12 09:00")}, reachedOnThe11th...),
 			look("12 09:00", status("Lost"), edited("12 08:00")), look("13 09:00", status("Qualified"), edited("13 08:00"))), "qualified 13 08:00:00 snapshot"},
