@@ -75,13 +75,14 @@ type Poller struct {
 	// lastPass and lastCost are when the newest pass ended, by the service's time, and what it cost in calls.
 	lastPass time.Time
 	lastCost int
+	kept     describes // what the store has of them, once it was read
 	account  atomic.Pointer[string]
 	calls    atomic.Int64 // API calls not yet counted in the store
 }
 
 // New returns a Poller. Its Salesforce client must report its calls to CountCalls.
 func New(o Options) *Poller {
-	p := &Poller{Options: o}
+	p := &Poller{Options: o, kept: describes{}}
 	p.SetAccount(o.Account)
 	return p
 }

@@ -58,9 +58,7 @@ func (t *pass) asks() string {
 func (t *pass) readRules(ctx context.Context) error {
 	t.described = describes{}
 	for _, object := range t.objects() {
-		var d described
-		var found bool
-		err := t.view(func(tx *store.Tx) (err error) { found, err = tx.Describe(string(object), &d); return err })
+		d, found, err := t.keptDescribe(object)
 		if err != nil {
 			return err
 		}
@@ -74,6 +72,19 @@ func (t *pass) readRules(ctx context.Context) error {
 		}
 	}
 	return t.resolveRules()
+}
+
+// keptDescribe is what the store keeps of an object's describe. It is read once: decoding all of an org's fields is most of what an idle pass
+// would do.
+func (t *pass) keptDescribe(object rules.Object) (d described, found bool, err error) {
+	if d, found = t.kept[object]; found {
+		return d, true, nil
+	}
+	err = t.view(func(tx *store.Tx) (err error) { found, err = tx.Describe(string(object), &d); return err })
+	if err == nil && found {
+		t.kept[object] = d
+	}
+	return d, found, err
 }
 
 // describe asks for one object's describe and keeps it. When a field that the campaigns need came back into sight, the object's linked
@@ -95,7 +106,7 @@ func (t *pass) describe(ctx context.Context, object rules.Object) error {
 	now := described{Describe: d, At: t.now, Asks: t.asks(), Gone: gone}
 	t.described[object] = now
 	cameBack := known && len(missing(before, t.wanted(object))) > len(missing(now, t.wanted(object)))
-	return t.update(func(tx *store.Tx) error {
+	err = t.update(func(tx *store.Tx) error {
 		if cameBack {
 			if err := errors.Join(markLinkedRecords(tx, object), reconcileSoon(tx)); err != nil {
 				return err
@@ -103,6 +114,10 @@ func (t *pass) describe(ctx context.Context, object rules.Object) error {
 		}
 		return tx.PutDescribe(string(object), now)
 	})
+	if err == nil {
+		t.kept[object] = now
+	}
+	return err
 }
 
 // missing are the names that a describe does not have.

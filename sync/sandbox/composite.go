@@ -60,7 +60,7 @@ func (o *Org) composite(c call) answer {
 	c.allOrNone = in.AllOrNone
 	for i, s := range in.CompositeRequest {
 		answers[i] = o.sub(c, s, bodies)
-		bodies[s.ReferenceID] = plain(answers[i].body)
+		bodies[s.ReferenceID] = answers[i].body
 		broken = broken || answers[i].status >= 400 || answers[i].rolledBack
 		if broken && in.AllOrNone {
 			o.restore(before)
@@ -174,10 +174,14 @@ func fill(text string, bodies map[string]any) (string, *apiError) {
 	return filled, bad
 }
 
-// dig follows "ref.records[0].Id" through decoded JSON.
+// dig follows "ref.records[0].Id" through the answer named ref.
 func dig(bodies map[string]any, path string) any {
-	var at any = bodies
-	for _, step := range strings.FieldsFunc(path, func(r rune) bool { return r == '.' || r == '[' || r == ']' }) {
+	steps := strings.FieldsFunc(path, func(r rune) bool { return r == '.' || r == '[' || r == ']' })
+	if len(steps) == 0 {
+		return nil
+	}
+	at := plain(bodies[steps[0]])
+	for _, step := range steps[1:] {
 		switch v := at.(type) {
 		case map[string]any:
 			at = v[step]

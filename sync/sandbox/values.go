@@ -173,30 +173,47 @@ type pair struct {
 	value any
 }
 
-func (o orderedObject) MarshalJSON() ([]byte, error) {
-	var b bytes.Buffer
-	b.WriteByte('{')
-	for i, p := range o {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.Write(encodeJSON(p.key))
-		b.WriteByte(':')
-		b.Write(encodeJSON(p.value))
-	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
-}
+func (o orderedObject) MarshalJSON() ([]byte, error) { return encodeJSON(o), nil }
 
 // encodeJSON writes v as Salesforce does, which leaves <, > and & as they are.
 func encodeJSON(v any) []byte {
 	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		panic(fmt.Sprintf("sandbox: encoding its own answer: %v", err))
+	writeJSON(&b, v)
+	return b.Bytes()
+}
+
+func writeJSON(b *bytes.Buffer, v any) {
+	switch v := v.(type) {
+	case orderedObject:
+		b.WriteByte('{')
+		for i, p := range v {
+			separate(b, i)
+			writeJSON(b, p.key)
+			b.WriteByte(':')
+			writeJSON(b, p.value)
+		}
+		b.WriteByte('}')
+	case []any:
+		b.WriteByte('[')
+		for i, one := range v {
+			separate(b, i)
+			writeJSON(b, one)
+		}
+		b.WriteByte(']')
+	default:
+		e := json.NewEncoder(b)
+		e.SetEscapeHTML(false)
+		if err := e.Encode(v); err != nil {
+			panic(fmt.Sprintf("sandbox: encoding its own answer: %v", err))
+		}
+		b.Truncate(b.Len() - 1) // the line's end
 	}
-	return bytes.TrimRight(b.Bytes(), "\n")
+}
+
+func separate(b *bytes.Buffer, i int) {
+	if i > 0 {
+		b.WriteByte(',')
+	}
 }
 
 const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
