@@ -300,9 +300,18 @@ func (m *model) judge(r *referral, p *run) {
 	}
 }
 
-// patience is how many whole passes may see that a referral must qualify until it does: its record may have been made in the first of them by a
-// request whose answer was lost, and a sweep may have shown another e-mail during the second.
-const patience = 3
+// patience is how many whole passes may see that a referral must qualify until it does. It is the first of them that has to; but a record may
+// have been made in it by a request whose answer was lost, and a sweep may have shown another e-mail during the second.
+func (r *referral) patience() int {
+	n := 1
+	if r.campaign.create {
+		n++
+	}
+	if len(r.emails) > 1 {
+		n++
+	}
+	return n
+}
 
 // nowOwed makes sure that passes which had to qualify a referral have.
 func (m *model) nowOwed(r *referral) {
@@ -312,8 +321,8 @@ func (m *model) nowOwed(r *referral) {
 			r.late = 0
 			return err
 		}
-		if r.late++; r.late == patience {
-			m.w.fail(r.id, fmt.Sprintf("MISS: #%d had to be qualified three passes ago: %s", r.id, r.why))
+		if r.late++; r.late == r.patience() {
+			m.w.fail(r.id, fmt.Sprintf("MISS: #%d had to be qualified by the pass that saw it: %s", r.id, r.why))
 		}
 		return err
 	})

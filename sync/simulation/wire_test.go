@@ -29,7 +29,7 @@ type fate struct {
 	name  string        // of the fault, for the story
 	slow  time.Duration // the answer takes so long
 	skew  time.Duration // the answer tells another time
-	query bool          // one query of a composite fails
+	query bool          // some queries of a composite fail
 	late  time.Duration // a write has its effect so much later, and no answer
 	die   bool          // the process ends before it gets the answer
 }
@@ -62,6 +62,9 @@ func (t wire) carryOut(r *http.Request, f fate) (*http.Response, error) {
 	}
 	if f.late > 0 {
 		t.w.flying = append(t.w.flying, flight{t, r, t.w.now().Add(f.late)})
+		if f.die {
+			<-r.Context().Done()
+		}
 		return nil, io.ErrUnexpectedEOF
 	}
 	t.w.fault = f.fault
@@ -89,7 +92,7 @@ func (t wire) carryOut(r *http.Request, f fate) (*http.Response, error) {
 		resp.Header.Set("Date", t.w.now().Add(f.skew).UTC().Format(http.TimeFormat))
 	}
 	if f.query {
-		return failOneQuery(resp, t.w.dice.IntN(5))
+		return failQueries(resp, 1+t.w.dice.IntN(1<<5-1))
 	}
 	return resp, nil
 }
@@ -121,8 +124,8 @@ func (w *world) land() {
 	}
 }
 
-// failOneQuery puts an error in the place of one answer of a composite.
-func failOneQuery(resp *http.Response, which int) (*http.Response, error) {
+// failQueries has those queries of a composite fail whose bit is set, and at least one.
+func failQueries(resp *http.Response, which int) (*http.Response, error) {
 	var answer struct {
 		Answers []map[string]any `json:"compositeResponse"`
 	}
@@ -131,9 +134,15 @@ func failOneQuery(resp *http.Response, which int) (*http.Response, error) {
 		resp.Body = io.NopCloser(bytes.NewReader(raw))
 		return resp, err
 	}
-	a := answer.Answers[which%len(answer.Answers)]
-	a["httpStatusCode"] = http.StatusBadRequest
-	a["body"] = []map[string]string{{"errorCode": "QUERY_TIMEOUT", "message": "Your query request was running for too long."}}
+	if which&(1<<len(answer.Answers)-1) == 0 {
+		which = 1
+	}
+	for i, a := range answer.Answers {
+		if which&(1<<i) != 0 {
+			a["httpStatusCode"] = http.StatusBadRequest
+			a["body"] = []map[string]string{{"errorCode": "QUERY_TIMEOUT", "message": "Your query request was running for too long."}}
+		}
+	}
 	raw, err = json.Marshal(answer)
 	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(raw)), int64(len(raw))
 	resp.Header.Set("Content-Length", fmt.Sprint(len(raw)))
@@ -240,7 +249,7 @@ func (w *world) fateOf(q *request) fate {
 	case w.quiet > 0:
 		return fate{}
 	case w.chance(w.requestDeath):
-		return fate{die: true, name: "the process dies at"}
+		return w.deathAt(q.http)
 	case w.outage != nil && w.outageAt == q.http.URL.Host:
 		return *w.outage
 	case isWrite(q.http) && w.chance(w.faultRate):
@@ -249,6 +258,14 @@ func (w *world) fateOf(q *request) fate {
 		return w.fateOfKind(q.http.URL.Host)
 	}
 	return fate{}
+}
+
+// deathAt is the process's end at a request, which has its effect all the same; a write may have it later.
+func (w *world) deathAt(r *http.Request) fate {
+	if isWrite(r) && w.chance(0.5) {
+		return fate{die: true, name: "effect later, and the process dies at", late: w.between(time.Second, 100*time.Second)}
+	}
+	return fate{die: true, name: "the process dies at"}
 }
 
 // isWrite tells whether a request qualifies somebody, or makes a record.
@@ -275,8 +292,8 @@ func (w *world) fateOfKind(host string) fate {
 		faults = append(faults,
 			fate{name: "over limit", fault: sandbox.OverLimit()},
 			fate{name: "session dies", fault: &sandbox.Fault{SessionDeath: true}},
-			fate{name: "a query fails", query: true},
-			fate{name: "a query fails", query: true})
+			fate{name: "queries fail", query: true},
+			fate{name: "queries fail", query: true})
 	} else {
 		faults = append(faults,
 			fate{name: "401", fault: &sandbox.Fault{Status: http.StatusUnauthorized, Body: `{"code":401,"message":"Unauthenticated."}`}},
