@@ -61,7 +61,7 @@ func (w *world) act() {
 	}{
 		{20, p.join}, {11, p.newLead}, {7, p.newContact}, {4, p.newDeal}, {20, p.changeLead}, {9, p.changeContact}, {12, p.convert},
 		{12, p.changeDeal}, {4, p.changeEmail}, {3, p.changeCode}, {4, p.merge}, {4, p.delete}, {3, p.undelete}, {3, p.byHand}, {1, p.changeReferral},
-		{2, p.share}, {1, p.hideField}, {1, p.setup}, {4, p.slowly}, {2, p.noise}, {1, p.many}, {5, w.order},
+		{1, p.purge}, {2, p.share}, {1, p.hideField}, {1, p.setup}, {4, p.slowly}, {2, p.noise}, {1, p.many}, {5, w.order},
 	}
 	total := 0
 	for _, d := range deeds {
@@ -309,10 +309,23 @@ func (p *people) delete() {
 
 func (p *people) undelete() {
 	for _, r := range p.w.truth.order {
-		if r.now().deleted() && r.get("MasterRecordId") == nil && p.w.chance(0.5) {
+		if r.now().deleted() && !r.purged && r.get("MasterRecordId") == nil && p.w.chance(0.5) {
 			p.w.org.Undelete(r.object, r.id)
 			p.w.truth.note(r.object, r.id, silently)
 			p.w.tell("%s %s is undeleted", r.object, r.id)
+			return
+		}
+	}
+}
+
+// purge empties a deleted record out of the recycle bin: it is gone without a trace. Losers of a merge stay, for their master is told by them.
+func (p *people) purge() {
+	for _, r := range p.w.truth.order {
+		if v := r.now(); v.deleted() && !v.invisible && r.get("MasterRecordId") == nil {
+			p.w.org.HardDelete(r.object, r.id)
+			r.purged = true
+			p.w.truth.share(r, true)
+			p.w.tell("%s %s is deleted for good", r.object, r.id)
 			return
 		}
 	}

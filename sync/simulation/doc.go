@@ -23,6 +23,6 @@
 //	story_test.go     what is printed of a failure
 //
 // `go test ./sync/simulation -run Random -seed N` tells the whole story of a seed, `make torture` goes on until one fails. Not in it are: the
-// schedule (its jitter has dice of its own), changes of the config, brakes other than that what they held is released at the end, and a service
+// schedule (its jitter has dice of its own), changes of the config other than of a rule, brakes other than that what they held is released at the end, and a service
 // whose clock is wrong by more than seconds.
 package simulation

@@ -297,6 +297,9 @@ func (w *world) day() {
 	if w.chance(0.01) {
 		w.restart()
 	}
+	if w.chance(0.01) {
+		w.changeRule()
+	}
 	w.outage = nil
 	if w.chance(w.faultRate) {
 		w.outageAt = pick(w, []string{sfHost, rfHost})

@@ -34,6 +34,7 @@ type referral struct {
 
 	freedAct  int  // when a pin may have lifted a block; what was not followed while it stood is read by the next regular look at everybody
 	late      int  // how many passes in a row had to qualify it and did not
+	braked    bool // it had to be qualified by what the newest pass saw, and the brake holds it
 	may, must bool // qualify by what was seen until now
 	why       string
 
@@ -65,8 +66,6 @@ type model struct {
 	deepAct     int       // acts until this one are known whatever their stamps
 	wholeBefore int       // when the newest whole pass before this one began
 	deepBefore  int       // the same before the newest pass
-	firstTry    time.Time // when the first poll began
-	firstDone   time.Time // when the first whole one ended
 	rewritten   bool      // a value was rewritten in Setup
 
 	booked int // qualifications of the book that were looked at
@@ -184,9 +183,10 @@ func (m *model) existed(r *referral, created time.Time) answer {
 
 // counts is from when on changes count for a referral: not before the first and surely from the second; known is false while that is not known.
 func (m *model) counts(r *referral) (least, most time.Time, known bool) {
-	least, most, known = m.firstTry.Add(-slack), m.firstDone.Add(slack), !m.firstDone.IsZero()
-	if !r.campaign.effective.IsZero() {
-		least, most, known = r.campaign.effective, r.campaign.effective, true
+	c := r.campaign
+	least, most, known = c.firstTry.Add(-slack), c.firstDone.Add(slack), !c.firstDone.IsZero()
+	if !c.effective.IsZero() && !c.changed {
+		least, most, known = c.effective, c.effective, true
 	}
 	day := m.w.dayOf(r.joinedAt)
 	if least.Before(day) {
@@ -200,13 +200,15 @@ func (m *model) counts(r *referral) (least, most time.Time, known bool) {
 
 // polled is a pass over Salesforce.
 func (m *model) polled(p *run) {
-	if m.firstTry.IsZero() {
-		m.firstTry = p.start
+	for _, c := range m.w.campaigns {
+		if c.firstTry.IsZero() {
+			c.firstTry = p.start
+		}
+		if c.firstDone.IsZero() && p.whole() && m.sweptBefore(p.from) {
+			c.firstDone = p.end
+		}
 	}
 	if p.whole() {
-		if m.firstDone.IsZero() && m.sweptBefore(p.from) {
-			m.firstDone = p.end
-		}
 		m.deepBefore = m.deepAct
 		if !m.lastPoll.IsZero() && p.start.Sub(m.lastPoll) > 24*time.Hour+time.Minute {
 			m.deepAct = p.from
@@ -224,6 +226,23 @@ func (m *model) polled(p *run) {
 	for _, r := range m.w.people.list {
 		m.lookUp(r, p)
 		m.judge(r, p)
+	}
+}
+
+// ruleChanges is what comes of a campaign's other rule: it counts from the pass that first knows it, and those about whom nothing was decided by
+// the former one are judged by nothing that was seen under that.
+func (m *model) ruleChanges(c *campaign) {
+	c.changed, c.firstTry, c.firstDone = true, time.Time{}, time.Time{}
+	for _, r := range m.w.people.list {
+		if r.campaign != c {
+			continue
+		}
+		known := m.knownOf(r)
+		if known.Standing != rules.Pending && known.Standing != "" {
+			continue
+		}
+		r.ties, r.late, r.must = nil, 0, false
+		r.may = r.may && known.Verdict.Reason == rules.HeldByBrake
 	}
 }
 
@@ -292,11 +311,15 @@ func (m *model) judge(r *referral, p *run) {
 	if may && !r.may {
 		r.may, r.why = true, why
 	}
-	if must && !r.mayBlocked && r.knownAt(p.from) && !r.unsure {
+	must = must && !r.mayBlocked && r.knownAt(p.from) && !r.unsure
+	switch {
+	case must:
 		if !r.must {
 			r.must, r.why = true, why+" at "+p.start.Format(time.DateTime)
 		}
 		m.nowOwed(r)
+	case r.braked: // what spoke for it may have become another's before the brake was released
+		r.must, r.braked = false, false
 	}
 }
 
@@ -315,18 +338,22 @@ func (r *referral) patience() int {
 
 // nowOwed makes sure that passes which had to qualify a referral have.
 func (m *model) nowOwed(r *referral) {
-	err := m.w.store.View(func(tx *store.Tx) error {
-		known, _, err := tx.Referral(r.id)
-		if r.freedAct > m.deepAct || known.Standing != rules.Pending || known.Verdict.Reason == rules.HeldByBrake {
-			r.late = 0
-			return err
-		}
-		if r.late++; r.late == r.patience() {
-			m.w.fail(r.id, fmt.Sprintf("MISS: #%d had to be qualified by the pass that saw it: %s", r.id, r.why))
-		}
-		return err
-	})
+	known := m.knownOf(r)
+	r.braked = known.Verdict.Reason == rules.HeldByBrake
+	if r.freedAct > m.deepAct || known.Standing != rules.Pending || r.braked {
+		r.late = 0
+		return
+	}
+	if r.late++; r.late == r.patience() {
+		m.w.fail(r.id, fmt.Sprintf("MISS: #%d had to be qualified by the pass that saw it: %s", r.id, r.why))
+	}
+}
+
+// knownOf is a referral as qualifyd knows it.
+func (m *model) knownOf(r *referral) (known rules.Referral) {
+	err := m.w.store.View(func(tx *store.Tx) (err error) { known, _, err = tx.Referral(r.id); return err })
 	if err != nil {
 		m.w.fail(0, err.Error())
 	}
+	return known
 }

@@ -21,6 +21,10 @@ type campaign struct {
 	stage      string
 	braked     bool
 	effective  time.Time // zero where the config does not say
+
+	// What the model knows of the rule, as it is now.
+	changed             bool      // it was another before
+	firstTry, firstDone time.Time // when the first poll under it began, and when the first whole one ended
 }
 
 // watched is a field and the value that it has to become.
@@ -81,6 +85,11 @@ func (w *world) setUp() {
 			w.track(field, true)
 		}
 	}
+	for _, object := range []string{"Lead", "Contact"} {
+		if w.chance(0.1) {
+			w.org.DuplicateRule(object, w.chance(0.5))
+		}
+	}
 	w.org.SetPageSize(pick(w, []int{3, 10, 2000}))
 	w.zone = pick(w, zones)
 	w.rf.SetZone(w.zone)
@@ -128,6 +137,29 @@ func (w *world) randomCampaign(id int64) *campaign {
 	}
 	w.tell("campaign %d: %s %s object=%s create=%v coded=%v duplicates=%s braked=%v effective=%v", id, c.method, c.watched.field, c.object, c.create, c.coded, c.duplicates, c.braked, c.effective)
 	return c
+}
+
+// changeRule gives a campaign another rule of the same kind of record, as an admin does, and starts the process with it.
+func (w *world) changeRule() {
+	c := pick(w, w.campaigns)
+	before := *c
+	switch c.method {
+	case "lead_field_changes":
+		c.watched = pick(w, leadFields)
+	case "contact_field_changes":
+		c.watched = pick(w, contactFields)
+	case "lead_converts":
+		c.method, c.stage = "lead_converts_to_stage", wonStage
+	case "lead_converts_to_stage":
+		c.method, c.stage = "lead_converts", ""
+	}
+	if c.method == before.method && c.watched.field == before.watched.field && strings.EqualFold(c.watched.value, before.watched.value) {
+		c.watched = before.watched
+		return
+	}
+	w.tell("campaign %d has another rule: %s %s", c.id, c.method, c.watched.field)
+	w.model.ruleChanges(c)
+	w.restart()
 }
 
 // configured is the campaign as qualifyd takes it.

@@ -29,6 +29,7 @@ type record struct {
 	conversion *conversion // of a Lead
 	madeBy     []*record   // of a Contact or Opportunity: the Leads converted into it
 	ours       bool        // created by qualifyd
+	purged     bool        // deleted for good
 	locked     bool        // a transaction that is not committed yet has changed it
 }
 

@@ -30,6 +30,7 @@ type fate struct {
 	slow  time.Duration // the answer takes so long
 	skew  time.Duration // the answer tells another time
 	query bool          // some queries of a composite fail
+	stale bool          // the pages that are left of all answers have expired
 	late  time.Duration // a write has its effect so much later, and no answer
 	die   bool          // the process ends before it gets the answer
 }
@@ -66,6 +67,9 @@ func (t wire) carryOut(r *http.Request, f fate) (*http.Response, error) {
 			<-r.Context().Done()
 		}
 		return nil, io.ErrUnexpectedEOF
+	}
+	if f.stale {
+		t.w.org.ExpireLocators()
 	}
 	t.w.fault = f.fault
 	resp, err := t.next.RoundTrip(r)
@@ -291,6 +295,7 @@ func (w *world) fateOfKind(host string) fate {
 	if host == sfHost {
 		faults = append(faults,
 			fate{name: "over limit", fault: sandbox.OverLimit()},
+			fate{name: "locators expire", stale: true},
 			fate{name: "session dies", fault: &sandbox.Fault{SessionDeath: true}},
 			fate{name: "queries fail", query: true},
 			fate{name: "queries fail", query: true})
