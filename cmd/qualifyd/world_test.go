@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -59,6 +60,9 @@ type world struct {
 	mu        sync.Mutex
 	asked     []string // every request of either service: method and path
 	intercept func(w http.ResponseWriter, r *http.Request, next http.Handler)
+	services  []*httptest.Server // none in a bubble
+	connected int                // how many connections they have
+	less      sync.Cond          // there is one connection less; of mu
 }
 
 // morning is when the services' clocks begin, years from this machine's: whatever is decided by the wrong clock goes wrong at once.
@@ -71,17 +75,57 @@ func newWorld(t *testing.T, campaigns string) *world {
 	now := morning
 	w := furnish(t, func() time.Time { mu.Lock(); defer mu.Unlock(); return now })
 	w.after = func(d time.Duration) { mu.Lock(); defer mu.Unlock(); now = now.Add(d) }
-	salesforce, referralFactory := httptest.NewServer(w.through(w.org.Handler())), httptest.NewServer(w.through(w.rf.Handler()))
-	t.Cleanup(salesforce.Close)
-	t.Cleanup(referralFactory.Close)
-	w.configure(salesforce.URL, referralFactory.URL+"/api/v2", campaigns)
+	w.listen(w.org.Handler())
+	w.listen(w.rf.Handler())
+	w.configure(w.services[0].URL, w.services[1].URL+"/api/v2", campaigns)
 	return w
+}
+
+// listen puts a service on a loopback port.
+func (w *world) listen(service http.Handler) {
+	s := httptest.NewUnstartedServer(w.through(service))
+	s.Config.ConnState = w.count
+	s.Start()
+	w.t.Cleanup(s.Close)
+	w.services = append(w.services, s)
+}
+
+func (w *world) count(_ net.Conn, state http.ConnState) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch state {
+	case http.StateNew:
+		w.connected++
+	case http.StateClosed:
+		w.connected--
+		w.less.Broadcast()
+	}
+}
+
+// settle waits until the services have done all that processes which are gone had asked of them. Connections are accepted in their order, so
+// that after one of ours there is none of theirs left that the services do not know of.
+func (w *world) settle() {
+	w.t.Helper()
+	once := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	for _, s := range w.services {
+		resp, err := once.Get(s.URL)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		resp.Body.Close()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.connected > 0 {
+		w.less.Wait()
+	}
 }
 
 // furnish makes the services and an empty folder.
 func furnish(t *testing.T, now func() time.Time) *world {
 	w := &world{t: t, org: sandbox.NewOrg(now), rf: sandbox.NewReferralFactory(now), folder: t.TempDir()}
 	w.config = filepath.Join(w.folder, "config.yaml")
+	w.less.L = &w.mu
 	for _, object := range []string{"Lead", "Contact", "Opportunity"} {
 		w.org.AddField(object, sandbox.FieldDef{Name: "Referral_Code__c", Label: "Referral Code", Type: "string", Length: 40, ExternalID: true})
 	}
