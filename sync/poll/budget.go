@@ -11,30 +11,45 @@ import (
 // CountCalls counts Salesforce API calls; it is given to the Salesforce client and may be called from any goroutine.
 func (p *Poller) CountCalls(n int) { p.calls.Add(int64(n)) }
 
-// countCalls puts the calls of this pass into the store, by the service's time, together with the org's limit where it is known.
-func (t *pass) countCalls() error {
-	now, known := t.Salesforce.Now()
-	n := int(t.calls.Swap(0))
-	if n > 0 {
-		t.lastPass, t.lastCost = now, n
-	}
-	_, limit, told := t.Salesforce.Usage()
-	if n == 0 || !known {
-		return nil
-	}
-	return t.update(func(tx *store.Tx) error {
-		if told && limit != t.owner.CallLimit {
-			owner, err := tx.Owner()
-			if err != nil {
-				return err
-			}
-			owner.CallLimit = limit
-			if err := tx.SetOwner(owner); err != nil {
-				return err
-			}
+// update runs a transaction of the pass, in which the calls that it has made so far are counted, by the service's time: a pass that dies has
+// made them all the same, and no watermark is ahead of the newest call.
+func (t *pass) update(fn func(*store.Tx) error) error {
+	return t.Poller.update(func(tx *store.Tx) error {
+		if err := fn(tx); err != nil {
+			return err
 		}
+		now, known := t.Salesforce.Now()
+		if !known {
+			return nil
+		}
+		n := int(t.calls.Swap(0))
+		if n == 0 {
+			return nil
+		}
+		t.cost += n
 		return tx.AddCalls(now, n)
 	})
+}
+
+// countCalls puts the calls of this pass that are not yet counted into the store, together with the org's limit where it is known.
+func (t *pass) countCalls() error {
+	_, limit, told := t.Salesforce.Usage()
+	err := t.update(func(tx *store.Tx) error {
+		if !told || limit == t.owner.CallLimit {
+			return nil
+		}
+		owner, err := tx.Owner()
+		if err != nil {
+			return err
+		}
+		owner.CallLimit = limit
+		return tx.SetOwner(owner)
+	})
+	if t.cost > 0 {
+		t.lastPass, _ = t.Salesforce.Now()
+		t.lastCost = t.cost
+	}
+	return err
 }
 
 // ErrStretched is returned in place of a pass that is put off to make the rest of the day's calls last.

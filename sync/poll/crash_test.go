@@ -2,6 +2,7 @@ package poll_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -115,6 +116,27 @@ func (w *world) copyStore() string {
 		w.t.Fatal(err)
 	}
 	return path
+}
+
+// What a pass has asked of Salesforce is counted with what it keeps: else, after a pause of more than a day, a kill would leave watermarks ahead
+// of the newest call, which a check takes for damage.
+func TestWhatAKillLeavesAfterALongPauseIsWhole(t *testing.T) {
+	story(t, crashCampaigns(), func(w *world) {
+		look := func(r *http.Request) *sandbox.Fault {
+			report, err := store.CheckFile(w.copyStore(), nil)
+			if err = errors.Join(err, report.Err()); err != nil {
+				w.t.Errorf("killed at %s %s: got %v, want the store whole", r.Method, r.URL.Path, err)
+			}
+			return nil
+		}
+		w.org.SetFault(look)
+		w.rf.SetFault(look)
+		for _, act := range w.crashStory().acts {
+			act()
+			w.After(27 * time.Hour)
+			w.Pass()
+		}
+	})
 }
 
 // crashTale is what the people of the story do, an act before each pass, and who must have qualified at its end.

@@ -23,6 +23,7 @@ type pass struct {
 	problems  []error // what the pass goes on from
 
 	first, now time.Time // Dates of the pass's first answer and of its newest
+	cost       int       // API calls that are counted in the store
 
 	// What is to be done in this pass besides what is marked in the store.
 	reading     map[string]demand // records to be read by Id
