@@ -19,11 +19,14 @@ type disk struct {
 	commits int
 	dieAt   int    // number of the commit after which the process dies; 0 for none
 	left    []byte // what it leaves behind, once it has died
+
+	recording *recording // of how the file came about; nil where nobody asks
 }
 
 const (
 	pageSize  = 4096
 	highestAt = 16 + 16 + 16 + 8 // of a meta page: where the number of pages in use is
+	txidAt    = highestAt + 8    // ... and the number of its commit
 	metaPages = 2
 )
 
@@ -62,19 +65,33 @@ func folder(t *testing.T) string {
 	return dir
 }
 
-// open opens a store with some content, and watches its writes from then on.
+// open opens a store with some content, as the daemon does after an unclean end, and watches its writes from then on.
 func (d *disk) open(t *testing.T, content []byte) *store.Store {
 	t.Helper()
-	d.content, d.commits, d.dieAt, d.left = append([]byte(nil), content...), 0, 0, nil
+	d.commits, d.dieAt, d.left = 0, 0, nil
 	if err := os.WriteFile(d.path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.Open(d.path)
+	s, err := store.OpenToWork(d.path)
 	if err != nil {
 		t.Fatal(err)
 	}
+	opened, err := os.ReadFile(d.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.content = opened[:used(opened)]
 	d.watch(t, s)
 	return s
+}
+
+// used is how much of a file its newest commit uses.
+func used(content []byte) int {
+	newest := content
+	if second := content[pageSize:]; binary.LittleEndian.Uint64(second[txidAt:]) > binary.LittleEndian.Uint64(content[txidAt:]) {
+		newest = second
+	}
+	return int(binary.LittleEndian.Uint64(newest[highestAt:])) * pageSize
 }
 
 // watch takes note of every page that the store writes. bbolt has no hook for that, so it is put where bbolt keeps the function that writes; the
@@ -91,12 +108,17 @@ func (d *disk) watch(t *testing.T, s *store.Store) {
 	if !field.IsValid() {
 		t.Fatal("this version of bbolt keeps its write function elsewhere: look for ops.writeAt in its DB")
 	}
+	if d.recording != nil {
+		d.recording.begin(t, d, db.Elem())
+	}
 	writeAt := (*func([]byte, int64) (int, error))(unsafe.Pointer(field.UnsafeAddr()))
 	write := *writeAt
 	*writeAt = func(b []byte, at int64) (int, error) {
+		d.recording.writes(at)
 		n, err := write(b, at)
 		if err == nil {
 			d.note(b, at)
+			d.recording.wrote(b, at)
 		}
 		return n, err
 	}

@@ -97,13 +97,13 @@ type run struct {
 // whole tells whether all that the job had to do was done.
 func (r *run) whole() bool { return r.ended && !r.died && r.err == nil }
 
-func newWorld(t *testing.T, seed uint64) *world {
+func newWorld(t *testing.T, seed uint64, r *recording) *world {
 	w := &world{t: t, seed: seed, dice: rand.New(rand.NewPCG(seed, 20261102)), clock: birth, stir: make(chan struct{}, 1), known: map[int64]string{}}
 	w.org, w.rf = sandbox.NewOrg(w.now), sandbox.NewReferralFactory(w.now)
 	w.truth = newTruth(w)
 	w.setUp()
 	w.model = newModel(w)
-	w.disk = &disk{path: filepath.Join(folder(t), "qualifyd.db")}
+	w.disk = &disk{path: filepath.Join(folder(t), "qualifyd.db"), recording: r}
 	w.start(emptyStore())
 	return w
 }
@@ -207,9 +207,15 @@ func (w *world) stop() {
 		}
 		<-w.stir
 	}
+	w.close()
+}
+
+func (w *world) close() {
+	w.t.Helper()
 	if err := w.store.Close(); err != nil {
 		w.t.Fatal(err)
 	}
+	w.disk.recording.end(w.t)
 }
 
 // restart ends the process as a person does, with nothing under way.
@@ -277,9 +283,7 @@ func (w *world) live() {
 		w.settle()
 	}
 	w.cancel()
-	if err := w.store.Close(); err != nil {
-		w.t.Fatal(err)
-	}
+	w.close()
 }
 
 // day is some time in which people do things, and a run of some jobs at its end.

@@ -26,7 +26,7 @@ func history(t *testing.T, seed uint64, sum *tally) *world {
 	var w *world
 	defer func() { sum.add(w) }() // also when the test ends here
 	synctest.Test(t, func(t *testing.T) {
-		w = newWorld(t, seed)
+		w = newWorld(t, seed, nil)
 		w.live()
 	})
 	return w
