@@ -98,6 +98,11 @@ var controls = []control{
 		with: "		return Overridden\n	case qualifiedOn == \"\", known", without: "		return Pending\n	case qualifiedOn == \"\", known",
 		finder: histories, says: "WRONG",
 	},
+	{
+		guard: "a commit waits for the disk (no NoSync)", file: "store/open.go",
+		with: "FreelistType: bolt.FreelistMapType,", without: "FreelistType: bolt.FreelistMapType, NoSync: true,",
+		finder: "TestAPowerCutLeavesTheStoreAsItWasBeforeOrAfterTheCommitUnderWay", says: "the power is cut",
+	},
 }
 
 // The machinery finds what it is there to find: with one guard taken out it fails, and with all in their places it does not. These runs are
