@@ -3,7 +3,7 @@ GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION     ?= development
 
-.PHONY: help build demo test torture kill check fuzz screenshots tidy
+.PHONY: help build demo test torture images kill check fuzz screenshots tidy
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ test: ## all tests, shuffled, with the race detector where a C compiler exists
 
 torture: ## random histories of the whole system until one fails, or Ctrl-C (FROM=the first seed)
 	$(GO) test -count=1 -v -timeout 0 -run '^TestTorture$$' ./sync/simulation -torture -from $(or $(FROM),1000)
+
+images: ## what power cuts may leave of the store's commits (IMAGES=1000000, FROM=the first seed)
+	$(GO) test -count=1 -v -timeout 0 -run '^TestPowerCuts$$' ./sync/simulation -images $(or $(IMAGES),1000000) -from $(or $(FROM),1000)
 
 kill: build ## kill -9 of the built program at random moments (ROUNDS=1000, SEED=1)
 	$(GO) test -count=1 -v -timeout 0 -run '^TestKilledAgainAndAgain$$' ./cmd/qualifyd -rounds $(or $(ROUNDS),1000) -seed $(or $(SEED),1) -program "$(CURDIR)/qualifyd"

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -35,12 +36,12 @@ var controls = []control{
 	{
 		guard: "a long answer goes on after the last row of a second, not after the second", file: "sync/salesforce/soql.go",
 		with: `Or(After(stampField, t), And(same, compare("Id", " > ", id, err))),`, without: `Or(After(stampField, t), And(same, After(stampField, t), compare("Id", " > ", id, err))),`,
-		finder: "TestR02RowsOfOneStampSurviveACrash", says: "got", in: "sync/poll",
+		finder: "TestR02RowsOfOneStampSurviveACrash", says: "got 0 qualifications", in: "sync/poll",
 	},
 	{
 		guard: "the row of the very second up to which was read is asked for again", file: "sync/salesforce/soql.go",
 		with: `return compare(field, " >= ", literal, err)`, without: `return compare(field, " > ", literal, err)`,
-		finder: "TestR12ARowExactlyAtTheBoundIsSeenOnce", says: "got", in: "sync/poll",
+		finder: "TestR12ARowExactlyAtTheBoundIsSeenOnce", says: "got 0 qualifications", in: "sync/poll",
 	},
 	{
 		guard: "what changed lately is read again (the overlap)", file: "sync/poll/delta.go",
@@ -130,6 +131,28 @@ func TestAGuardThatIsTakenOutIsMissed(t *testing.T) {
 				t.Errorf("%s failed, and did not say %q:\n%s", c.finder, c.says, out)
 			}
 		})
+	}
+}
+
+// docs/reliability.md has a row for each control, and none besides.
+func TestTheDocumentHasEveryControl(t *testing.T) {
+	text, err := os.ReadFile("../../docs/reliability.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "| guard that is taken out |")
+	var got, want []string
+	for _, line := range strings.Split(table, "\n")[2:] {
+		if !strings.HasPrefix(line, "|") {
+			break
+		}
+		got = append(got, line)
+	}
+	for _, c := range controls {
+		want = append(want, fmt.Sprintf("| %s | `%s` | %s |", c.guard, c.finder, c.says))
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("docs/reliability.md: got the rows\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 
