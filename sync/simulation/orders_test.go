@@ -13,6 +13,10 @@ func (w *world) order() {
 	if len(w.people.list) == 0 || !w.chance(w.ordering) {
 		return
 	}
+	if w.disk.left != nil { // by an order before this one
+		w.tell("the process dies between two commits")
+		w.die()
+	}
 	r := pick(w, w.people.list)
 	kinds := []struct {
 		name string
