@@ -32,6 +32,7 @@ type referral struct {
 	lookedUp   bool // a pass may have looked it up
 	ties       map[*record]*tie
 
+	orderAct  int  // of the newest order about it
 	freedAct  int  // when a pin may have lifted a block; what was not followed while it stood is read by the next regular look at everybody
 	late      int  // how many passes in a row had to qualify it and did not
 	braked    bool // it had to be qualified by what the newest pass saw, and the brake holds it
@@ -317,7 +318,7 @@ func (m *model) judge(r *referral, p *run) {
 		if !r.must {
 			r.must, r.why = true, why+" at "+p.start.Format(time.DateTime)
 		}
-		m.nowOwed(r)
+		m.nowOwed(r, p)
 	case r.braked: // what spoke for it may have become another's before the brake was released
 		r.must, r.braked = false, false
 	}
@@ -337,10 +338,11 @@ func (r *referral) patience() int {
 }
 
 // nowOwed makes sure that passes which had to qualify a referral have.
-func (m *model) nowOwed(r *referral) {
+func (m *model) nowOwed(r *referral, p *run) {
 	known := m.knownOf(r)
 	r.braked = known.Verdict.Reason == rules.HeldByBrake
-	if r.freedAct > m.deepAct || known.Standing != rules.Pending || r.braked {
+	orderedMeanwhile := r.orderAct > p.from // to look it up anew, say, which has to be done before it is judged
+	if orderedMeanwhile || r.freedAct > m.deepAct || known.Standing != rules.Pending || r.braked {
 		r.late = 0
 		return
 	}

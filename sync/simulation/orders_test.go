@@ -64,6 +64,9 @@ func (w *world) give(r *referral, do func(*store.Tx, rules.Referral, poll.Order)
 		said, err = do(tx, known, o)
 		return err
 	})
+	if err == nil {
+		r.orderAct = w.truth.now()
+	}
 	return said, err
 }
 
