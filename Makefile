@@ -27,8 +27,9 @@ torture: ## random histories of the whole system until one fails, or Ctrl-C (FRO
 images: ## what power cuts may leave of the store's commits (IMAGES=1000000, FROM=the first seed)
 	$(GO) test -count=1 -v -timeout 0 -run '^TestPowerCuts$$' ./sync/simulation -images $(or $(IMAGES),1000000) -from $(or $(FROM),1000)
 
-kill: build ## kill -9 of the built program at random moments (ROUNDS=1000, SEED=1)
-	$(GO) test -count=1 -v -timeout 0 -run '^TestKilledAgainAndAgain$$' ./cmd/qualifyd -rounds $(or $(ROUNDS),1000) -seed $(or $(SEED),1) -program "$(CURDIR)/qualifyd"
+kill: build ## kill -9 at random moments (ROUNDS=1000, SEED=1), and each call to the disk failing in turn
+	$(GO) test -count=1 -v -timeout 0 -run '^(TestKilledAgainAndAgain|TestADiskThatFailsAtAnyCallLosesNothing)$$' ./cmd/qualifyd \
+		-rounds $(or $(ROUNDS),1000) -seed $(or $(SEED),1) -program "$(CURDIR)/qualifyd" -each-call
 
 check: ## what CI refuses: formatting, vet, the linter, an untidy go.mod
 	@files=$$(gofmt -l .); test -z "$$files" || { echo "not formatted (gofmt -w):"; echo "$$files"; exit 1; }

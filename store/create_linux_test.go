@@ -1,12 +1,14 @@
 package store_test
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
 
+	"qualifyd/rules"
 	"qualifyd/store"
 )
 
@@ -88,4 +90,47 @@ func TestADiskThatIsFullLeavesTheStoreAsItWas(t *testing.T) {
 		same(t, "the store is as before", content(t, path) == before, true)
 		same(t, "files", names(t, filepath.Dir(path)), []string{"qualifyd.db"})
 	}
+}
+
+// A commit that fails, and not for lack of room on the disk, may have been kept all the same: the store takes no other until it is opened anew.
+func TestAfterADoubtfulCommitNothingIsWritten(t *testing.T) {
+	if !onItsOwn(t) {
+		return
+	}
+	path := newPath(t)
+	filled(t, path)
+	s, err := store.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
+		t.Skipf("this test limits the size of files, which this machine does not let it do: %v", err)
+	}
+	pin := func(tx *store.Tx) error { return tx.PutReferral(rules.Referral{ID: 501}) }
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 0, Max: limit.Max}); err != nil {
+		t.Fatal(err)
+	}
+	err = s.Update(pin)
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if !errors.Is(err, store.ErrDoubtful) || errors.Is(err, store.ErrFull) {
+		t.Errorf("a commit that fails: got %v, want ErrDoubtful", err)
+	}
+	if err := s.Update(pin); !errors.Is(err, store.ErrDoubtful) {
+		t.Errorf("the next one, of which nothing fails: got %v, want ErrDoubtful", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "referrals", count(t, path), 500)
+	if s, err = store.Open(path); err != nil {
+		t.Fatal(err)
+	}
+	update(t, s, pin)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "referrals once it was opened anew", count(t, path), 501)
 }

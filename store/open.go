@@ -25,6 +25,10 @@ var (
 	ErrMissing = errors.New("there is no store")
 	// ErrDamaged is returned for a file that makes no sense, or whose parts do not agree.
 	ErrDamaged = errors.New("the store is damaged")
+	// ErrFull is returned by Update when there was no room on the disk. Nothing of the transaction was kept, and the store can be used on.
+	ErrFull = errors.New("the disk has no room for the store")
+	// ErrDoubtful is returned by Update when a commit failed otherwise, and from then on: only who opens the store anew knows what was kept.
+	ErrDoubtful = errors.New("the store could not be written, and what it kept shows when it is opened again")
 )
 
 // lockWait is how long Open waits for another process to let go of the file: longer than a clean exit takes.
@@ -37,7 +41,7 @@ const addressSpace = 1 << 30
 type Store struct {
 	db       *bolt.DB
 	atWork   bool        // by OpenToWork
-	doubtful atomic.Bool // a commit failed, which may have taken place
+	doubtful atomic.Bool // after ErrDoubtful
 }
 
 // Open opens the file at path. It returns ErrMissing, ErrLocked or ErrNewer where these apply; the file's owner and mode stay.

@@ -2,6 +2,9 @@ package store
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -21,9 +24,12 @@ func (s *Store) View(fn func(*Tx) error) error {
 	return s.db.View(func(tx *bolt.Tx) error { return fn(&Tx{bolt: tx}) })
 }
 
-// Update runs fn in a transaction that writes, one at a time; where fn changes nothing, nothing is written. When fn returns an error nothing of it is kept. An error of the commit
-// itself leaves open whether it took place: the caller must not go on as if it had not.
+// Update runs fn in a transaction that writes, one at a time; where fn changes nothing, nothing is written. When fn returns an error nothing of it
+// is kept, and nothing either with ErrFull. Any other error of the commit is ErrDoubtful.
 func (s *Store) Update(fn func(*Tx) error) error {
+	if s.doubtful.Load() {
+		return ErrDoubtful
+	}
 	committing := false
 	err := s.db.Update(func(b *bolt.Tx) error {
 		tx := &Tx{bolt: b}
@@ -33,13 +39,23 @@ func (s *Store) Update(fn func(*Tx) error) error {
 		}
 		return errUnchanged
 	})
-	if errors.Is(err, errUnchanged) {
+	switch {
+	case errors.Is(err, errUnchanged):
 		return nil
+	case err == nil || !committing:
+		return err
+	case noRoom(err):
+		return fmt.Errorf("%w: %w", ErrFull, err)
 	}
-	if err != nil && committing {
-		s.doubtful.Store(true)
-	}
-	return err
+	s.doubtful.Store(true)
+	return fmt.Errorf("%w: %w", ErrDoubtful, err)
+}
+
+// noRoom tells whether a commit failed because a page could not be written for lack of room: the page that makes the others count is written after
+// all of them. A disk may also say so when it is told to sync; what it has then is not known.
+func noRoom(err error) bool {
+	var write *fs.PathError
+	return errors.As(err, &write) && write.Op == "write" && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT))
 }
 
 // Owner is the Salesforce org and the Referral Factory account that a store belongs to.

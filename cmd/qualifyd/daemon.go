@@ -14,7 +14,6 @@ import (
 	"qualifyd/cmd/console"
 	"qualifyd/cmd/desk"
 	"qualifyd/store"
-	"qualifyd/sync/deliver"
 	"qualifyd/sync/poll"
 	"qualifyd/sync/referralfactory"
 	"qualifyd/sync/salesforce"
@@ -168,15 +167,23 @@ func (j *job) run(ctx context.Context) {
 		err = nil
 	}
 	if recorded := record(j.poller.Store, j.name, begun, err); recorded != nil {
-		err = errors.Join(err, poll.ErrStore, recorded)
+		err = errors.Join(err, recorded)
 		j.remember(err)
 	}
-	if errors.Is(err, poll.ErrStore) || errors.Is(err, deliver.ErrStore) || errors.Is(err, poll.ErrOtherOrg) || errors.Is(err, poll.ErrOtherAccount) {
+	if j.mustEnd(err) {
 		j.stop(err) // going on would make it worse
 		return
 	}
 	j.park(err)
 	j.tell(err)
+}
+
+// mustEnd tells whether the daemon may not go on. A full disk is no such thing: nothing was kept, and the next run finds out whether there is room.
+func (j *job) mustEnd(err error) bool {
+	if errors.Is(err, poll.ErrOtherOrg) || errors.Is(err, poll.ErrOtherAccount) || errors.Is(err, store.ErrDoubtful) {
+		return true
+	}
+	return ofStore(err) && !errors.Is(err, store.ErrFull)
 }
 
 // attempt makes a panic a failure like any other: it shows in status, and whoever ordered the run is told.
@@ -208,7 +215,7 @@ const (
 
 // record keeps for people how a job went.
 func record(s *store.Store, name string, begun time.Time, err error) error {
-	return s.Update(func(tx *store.Tx) error {
+	failed := s.Update(func(tx *store.Tx) error {
 		r, readErr := tx.Run(name)
 		if readErr != nil {
 			return readErr
@@ -228,6 +235,10 @@ func record(s *store.Store, name string, begun time.Time, err error) error {
 		r.Trouble, r.Refused = trouble, refused
 		return tx.PutRun(r)
 	})
+	if failed != nil {
+		return fmt.Errorf("%w: %w", poll.ErrStore, failed)
+	}
+	return nil
 }
 
 // inOneLine tells the first failures of a run.

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"syscall"
 
 	"qualifyd/cmd/config"
 	"qualifyd/cmd/console"
 	"qualifyd/cmd/desk"
 	"qualifyd/store"
-	"qualifyd/sync/deliver"
 	"qualifyd/sync/poll"
 	"qualifyd/sync/referralfactory"
 	"qualifyd/sync/salesforce"
@@ -49,7 +49,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case holds[*config.Problems](err), errors.Is(err, poll.ErrOtherOrg), errors.Is(err, poll.ErrOtherAccount), ofKind(err, salesforce.Gone):
 		return exitConfig
-	case errors.Is(err, poll.ErrStore), errors.Is(err, deliver.ErrStore), errors.Is(err, store.ErrLocked):
+	case ofStore(err), errors.Is(err, store.ErrLocked):
 		return exitFailed
 	case holds[*referralfactory.Refused](err), ofKind(err, salesforce.Refused):
 		return exitRefused
@@ -105,6 +105,10 @@ func report(w io.Writer, err error) {
 		fmt.Fprintln(w, "hint: qualifyd run makes the store; is store.path the one it uses?")
 	case errors.Is(err, store.ErrDamaged):
 		fmt.Fprintln(w, "hint: qualifyd store check lists what is wrong; qualifyd store restore FILE puts a backup in the store's place")
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		fmt.Fprintln(w, "hint: make room on the disk, and run it again: nothing is lost, and it goes on from what was kept")
+	case errors.Is(err, syscall.EIO):
+		fmt.Fprintln(w, "hint: the disk fails, says the system; its log says more. Once it is sound, qualifyd store check tells whether the store is whole")
 	case errors.Is(err, store.ErrNewer):
 		fmt.Fprintln(w, "hint: install that version again, or restore the backup that was made before its upgrade")
 	}

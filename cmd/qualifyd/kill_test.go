@@ -47,6 +47,11 @@ func (c *child) run(t *testing.T) int {
 	return c.ProcessState.ExitCode()
 }
 
+// told is what the process said and ended with.
+func (c *child) told(t *testing.T, command string, code int) result {
+	return result{t, command, code, "", c.output.String()}
+}
+
 // killAt has the nth request kill the process: before the service does what it asks, or after, but before the process learns of it.
 func (w *world) killAt(c *child, n int, applied bool) {
 	var seen atomic.Int32

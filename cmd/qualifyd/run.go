@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -17,6 +18,7 @@ import (
 	"qualifyd/cmd/desk"
 	"qualifyd/rules"
 	"qualifyd/store"
+	"qualifyd/sync/deliver"
 	"qualifyd/sync/poll"
 )
 
@@ -78,17 +80,20 @@ func (a *app) runOn(ctx context.Context, c config.Config, log zerolog.Logger, on
 // not be mixed in.
 func (d *daemon) once(ctx context.Context) error {
 	sweep := d.step(ctx, desk.SweepJob, d.poller.Sweep)
-	if errors.Is(sweep, poll.ErrOtherAccount) || errors.Is(sweep, poll.ErrStore) {
+	if errors.Is(sweep, poll.ErrOtherAccount) || ofStore(sweep) {
 		return sweep
 	}
 	pass := d.step(ctx, desk.PollJob, d.poller.Pass)
-	if errors.Is(pass, poll.ErrOtherOrg) || errors.Is(pass, poll.ErrStore) {
+	if errors.Is(pass, poll.ErrOtherOrg) || ofStore(pass) {
 		return pass
 	}
 	deliver := d.step(ctx, desk.DeliverJob, func(ctx context.Context) error { return d.deliverer.Run(ctx, false) })
 	err := errors.Join(sweep, pass, deliver)
-	if err == nil {
+	switch {
+	case err == nil:
 		return d.warnOfHeld()
+	case ofStore(deliver):
+		return err
 	}
 	for _, one := range flatten(err) {
 		d.log.Error().Err(one).Msg("the pass is incomplete")
@@ -100,19 +105,21 @@ func (d *daemon) once(ctx context.Context) error {
 func (d *daemon) step(ctx context.Context, name string, work func(context.Context) error) error {
 	begun := time.Now()
 	err := work(ctx)
-	if ctx.Err() != nil { // being stopped is no trouble
+	if ctx.Err() != nil || ofStore(err) { // being stopped is no trouble, and a store that fails takes no record of it
 		return err
 	}
-	if recorded := record(d.poller.Store, name, begun, err); recorded != nil {
-		return errors.Join(err, poll.ErrStore, recorded)
-	}
-	return err
+	return errors.Join(err, record(d.poller.Store, name, begun, err))
 }
 
-// flatten lists the failures that were joined.
+// ofStore tells whether a failure is of the store itself.
+func ofStore(err error) bool {
+	return errors.Is(err, poll.ErrStore) || errors.Is(err, deliver.ErrStore)
+}
+
+// flatten lists the failures that were joined. What was wrapped with its cause is one.
 func flatten(err error) []error {
 	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
+	if !ok || !strings.Contains(err.Error(), "\n") {
 		return []error{err}
 	}
 	var out []error

@@ -81,7 +81,7 @@ const inARow = 3
 func (d *Deliverer) Run(ctx context.Context, patient bool) error {
 	var debts []store.Debt
 	if err := d.Store.View(func(tx *store.Tx) (err error) { debts, err = tx.Debts(); return err }); err != nil {
-		return errors.Join(ErrStore, err)
+		return fmt.Errorf("%w: %w", ErrStore, err)
 	}
 	if ready, err := d.ready(len(debts)); err != nil || !ready {
 		return err
@@ -122,7 +122,7 @@ func (d *Deliverer) ready(debts int) (bool, error) {
 	}
 	var owner store.Owner
 	if err := d.Store.View(func(tx *store.Tx) (err error) { owner, err = tx.Owner(); return err }); err != nil {
-		return false, errors.Join(ErrStore, err)
+		return false, fmt.Errorf("%w: %w", ErrStore, err)
 	}
 	if !owner.Sandbox || d.SendFromSandbox {
 		return true, nil
@@ -181,7 +181,7 @@ func (d *Deliverer) deliver(ctx context.Context, id int64) error {
 	})
 	switch {
 	case err != nil:
-		return errors.Join(ErrStore, err)
+		return fmt.Errorf("%w: %w", ErrStore, err)
 	case !due:
 		return nil
 	case read.date().Before(debt.OpenUntil()):
@@ -218,7 +218,7 @@ func (r reading) shown() string {
 func (d *Deliverer) readBack(ctx context.Context, id int64) (read reading, due bool, err error) {
 	var begun uint64
 	if err := d.Store.View(func(tx *store.Tx) error { begun = tx.LedgerLength(); return nil }); err != nil {
-		return read, false, errors.Join(ErrStore, err)
+		return read, false, fmt.Errorf("%w: %w", ErrStore, err)
 	}
 	read.begun = time.Now()
 	read.user, read.answer, err = d.ReferralFactory.User(ctx, id)
@@ -264,7 +264,7 @@ func (d *Deliverer) gone(ctx context.Context, id int64, at time.Time) error {
 
 func (d *Deliverer) update(fn func(*store.Tx) error) error {
 	if err := d.Store.Update(fn); err != nil {
-		return errors.Join(ErrStore, err)
+		return fmt.Errorf("%w: %w", ErrStore, err)
 	}
 	return nil
 }

@@ -14,7 +14,8 @@ func (p *Poller) CountCalls(n int) { p.calls.Add(int64(n)) }
 // update runs a transaction of the pass, in which the calls that it has made so far are counted, by the service's time: a pass that dies has
 // made them all the same, and no watermark is ahead of the newest call.
 func (t *pass) update(fn func(*store.Tx) error) error {
-	return t.Poller.update(func(tx *store.Tx) error {
+	n := int64(0)
+	err := t.Poller.update(func(tx *store.Tx) error {
 		if err := fn(tx); err != nil {
 			return err
 		}
@@ -22,13 +23,16 @@ func (t *pass) update(fn func(*store.Tx) error) error {
 		if !known {
 			return nil
 		}
-		n := int(t.calls.Swap(0))
-		if n == 0 {
+		if n = t.calls.Load(); n == 0 {
 			return nil
 		}
-		t.cost += n
-		return tx.AddCalls(now, n)
+		return tx.AddCalls(now, int(n))
 	})
+	if err == nil {
+		t.calls.Add(-n)
+		t.cost += int(n)
+	}
+	return err
 }
 
 // countCalls puts the calls of this pass that are not yet counted into the store, together with the org's limit where it is known.

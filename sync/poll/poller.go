@@ -2,6 +2,7 @@ package poll
 
 import (
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -22,7 +23,7 @@ var (
 	ErrBudget = errors.New("salesforce.daily_calls is used up")
 	// ErrOpen is returned when the outcome of a write to Salesforce is not known yet; the next pass looks.
 	ErrOpen = errors.New("the outcome of a write to Salesforce is not known yet")
-	// ErrStore marks failures of the store itself. The caller stops: whether the last transaction took place is not known.
+	// ErrStore marks failures of the store itself. The caller stops, but for store.ErrFull: whether the last transaction took place is not known.
 	ErrStore = errors.New("store")
 )
 
@@ -113,5 +114,5 @@ func storeError(err error) error {
 	if err == nil {
 		return nil
 	}
-	return errors.Join(ErrStore, err)
+	return fmt.Errorf("%w: %w", ErrStore, err)
 }
