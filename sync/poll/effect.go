@@ -69,7 +69,7 @@ func (t *pass) takeEffectOf(c rules.Campaign) error {
 //
 //	the config's                     effective from
 //	campaign is new                  effective_from, or else (later) the first whole pass
-//	rule changed, effective_from not  now
+//	rule changed, effective_from not  now, or effective_from where that is later
 //	rule and effective_from changed  effective_from
 //	effective_from changed           effective_from
 //	effective_from went away         the first whole pass that knew the campaign, or when its rule last changed
@@ -81,7 +81,7 @@ func effectOf(known store.Campaign, c rules.Campaign, now time.Time) store.Campa
 	case fromChanged && !c.EffectiveFrom.IsZero():
 		known.Effective = c.EffectiveFrom
 	case ruleChanged && !known.Effective.IsZero():
-		known.Effective = now
+		known.Effective = later(now, c.EffectiveFrom)
 	case fromChanged && !fresh:
 		known.Effective = later(known.FirstWhole, known.RuleSince)
 		if known.FirstWhole.IsZero() {

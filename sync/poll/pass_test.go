@@ -103,6 +103,27 @@ func TestChangedRuleNeverFiresForThePast(t *testing.T) {
 	})
 }
 
+// A rule that is changed before the campaign's effective_from has come does not begin earlier than that.
+func TestAChangedRuleWaitsForAnEffectiveFromThatIsToCome(t *testing.T) {
+	c := fieldCampaign()
+	c.EffectiveFrom = serviceTimeAtStart().Add(12 * time.Hour)
+	running(t, one(c), func(w *world) {
+		ann, bob := w.Known("Ann"), w.Known("Bob")
+		a, b := w.Lead(ann), w.Lead(bob)
+		w.Passes(1)
+		w.Configure(func(o *poll.Options) { o.Campaigns[0].Value = "Working - Contacted" })
+		w.Passes(1)
+		w.Status(a, "Working - Contacted")
+		w.Passes(1)
+		w.WantNot(ann, rules.ValuePredates)
+		w.After(12 * time.Hour)
+		w.Passes(1)
+		w.Status(b, "Working - Contacted")
+		w.Passes(1)
+		w.WantOnly(bob)
+	})
+}
+
 func TestAnEffectiveFromOfThePastReachesBack(t *testing.T) {
 	c := fieldCampaign()
 	c.EffectiveFrom = serviceTimeAtStart().Add(-time.Hour)

@@ -186,8 +186,17 @@ func (m *model) existed(r *referral, created time.Time) answer {
 func (m *model) counts(r *referral) (least, most time.Time, known bool) {
 	c := r.campaign
 	least, most, known = c.firstTry.Add(-slack), c.firstDone.Add(slack), !c.firstDone.IsZero()
-	if !c.effective.IsZero() && !c.changed {
+	switch {
+	case c.effective.IsZero():
+	case !c.changed:
 		least, most, known = c.effective, c.effective, true
+	default:
+		if least.Before(c.effective) || c.perhaps {
+			least = c.effective
+		}
+		if most.Before(c.effective) {
+			most = c.effective
+		}
 	}
 	day := m.w.dayOf(r.joinedAt)
 	if least.Before(day) {
@@ -233,6 +242,10 @@ func (m *model) polled(p *run) {
 // ruleChanges is what comes of a campaign's other rule: it counts from the pass that first knows it, and those about whom nothing was decided by
 // the former one are judged by nothing that was seen under that.
 func (m *model) ruleChanges(c *campaign) {
+	if c.firstTry.IsZero() {
+		return // nobody has known the former one
+	}
+	c.perhaps = c.firstDone.IsZero() && (c.perhaps || !c.changed)
 	c.changed, c.firstTry, c.firstDone = true, time.Time{}, time.Time{}
 	for _, r := range m.w.people.list {
 		if r.campaign != c {
