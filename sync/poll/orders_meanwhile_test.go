@@ -69,6 +69,26 @@ func TestAPinThatLiftsABlockHasTheOtherRecordsLookedUp(t *testing.T) {
 	})
 }
 
+// The conversion of somebody who is blocked is not followed. A pin that lifts the block has it followed at once, not by the daily look at everybody: by
+// then the Opportunity may be gone.
+func TestAPinThatLiftsABlockHasAConversionFollowed(t *testing.T) {
+	running(t, one(conversionCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		at := Old()["CreatedDate"]
+		old := w.org.Create("Lead", sandbox.Fields{"LastName": "Ann", "Company": "Acme", "Email": ann.Email, "CreatedDate": at, "LastModifiedDate": at})
+		w.Passes(1)
+		w.org.Convert(lead, sandbox.Conversion{})
+		w.Passes(2)
+		w.WantNot(ann, rules.ExistingRecord)
+		w.After(2 * overlap)
+		w.Act(func(tx *store.Tx) error { return poll.Pin(tx, w.referralIn(tx, ann), old, byHand()) })
+		w.Passes(1)
+		w.WantOnly(ann)
+	})
+}
+
 // A record that becomes another referral's while the brake holds what is due by it qualifies one of the two.
 func TestWhatTheBrakeHoldsByARecordThatBecomesAnothersIsLetGoOf(t *testing.T) {
 	for name, give := range map[string]func(w *world, bob sandbox.User, lead string){

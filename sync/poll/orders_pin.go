@@ -63,9 +63,9 @@ func Pin(tx *store.Tx, r rules.Referral, recordID string, o Order) error {
 			return err
 		}
 	}
-	if len(r.Blockers) > 0 { // of somebody who is blocked, no record was linked
+	if len(r.Blockers) > 0 { // no record of somebody who is blocked was linked, and no conversion followed
 		r.Blockers = nil
-		if err := tx.Join(r.ID); err != nil {
+		if err := lookAnew(tx, r); err != nil {
 			return err
 		}
 	}

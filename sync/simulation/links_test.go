@@ -267,9 +267,6 @@ func (m *model) blocks(r *referral, s sight) bool {
 // pinned is an operator's pin: the record is this referral's, whatever else speaks for or against it.
 func (m *model) pinned(r *referral, one *record) {
 	own := m.owner(r.campaign, one)
-	if r.mayBlocked {
-		r.freedAct = m.w.truth.now()
-	}
 	own.now, own.before, own.pinned = []int64{r.id}, nil, r
 	r.blockers, r.mayBlocked, r.pinnedOne = nil, false, true
 }

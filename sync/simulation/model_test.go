@@ -33,7 +33,6 @@ type referral struct {
 	ties       map[*record]*tie
 
 	orderAct  int  // of the newest order about it
-	freedAct  int  // when a pin may have lifted a block; what was not followed while it stood is read by the next regular look at everybody
 	late      int  // how many passes in a row had to qualify it and did not
 	braked    bool // it had to be qualified by what the newest pass saw, and the brake holds it
 	may, must bool // qualify by what was seen until now
@@ -355,7 +354,7 @@ func (m *model) nowOwed(r *referral, p *run) {
 	known := m.knownOf(r)
 	r.braked = known.Verdict.Reason == rules.HeldByBrake
 	orderedMeanwhile := r.orderAct > p.from // to look it up anew, say, which has to be done before it is judged
-	if orderedMeanwhile || r.freedAct > m.deepAct || known.Standing != rules.Pending || r.braked {
+	if orderedMeanwhile || known.Standing != rules.Pending || r.braked {
 		r.late = 0
 		return
 	}

@@ -17,6 +17,9 @@ func (w *world) order() {
 		w.tell("the process dies between two commits")
 		w.die()
 	}
+	if len(w.runs) == 0 {
+		w.model.readBook(nil) // what a request did that arrived since
+	}
 	r := pick(w, w.people.list)
 	kinds := []struct {
 		name string

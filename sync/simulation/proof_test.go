@@ -241,7 +241,8 @@ func (m *model) reachesStage(r *referral, lead, deal *record, p *run) (may, must
 			may = true
 		}
 		alone := (i == 0 || !deal.rows[i-1].t.Equal(row.t)) && (i+1 == len(deal.rows) || !deal.rows[i+1].t.Equal(row.t))
-		told := row.first && m.w.people.firstRow || i > 0 && (!deal.rows[i-1].first || m.w.people.firstRow)
+		born := row.first && row.t.Sub(deal.created()).Abs() <= time.Minute // not so of one that a loader has back-dated
+		told := born && m.w.people.firstRow || i > 0 && (!deal.rows[i-1].first || m.w.people.firstRow)
 		sure := known && alone && told && row.act <= p.from && m.shows(row.act, row.at, row.t) && !row.t.Before(most)
 		switch {
 		case old:
