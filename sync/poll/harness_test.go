@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -428,6 +430,22 @@ func always(fits func(*http.Request) bool, f *sandbox.Fault) func(*http.Request)
 
 func isComposite(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/composite") }
 func isNextPage(r *http.Request) bool  { return strings.Contains(r.URL.Path, "/query/") }
+
+// readsByID tells whether a composite asks for records of an object by their Ids.
+func readsByID(object string) func(*http.Request) bool {
+	return func(r *http.Request) bool {
+		if !isComposite(r) {
+			return false
+		}
+		body, err := r.GetBody()
+		if err != nil {
+			return false
+		}
+		raw, _ := io.ReadAll(body)
+		text, _ := url.QueryUnescape(string(raw))
+		return strings.Contains(text, " FROM "+object+" WHERE Id IN ")
+	}
+}
 func isCreate(r *http.Request) bool {
 	return r.Method == http.MethodPost && strings.Contains(r.URL.Path, "/sobjects/")
 }

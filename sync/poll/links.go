@@ -192,18 +192,25 @@ func (t *pass) madeByConversion(tx *store.Tx, r rules.Referral, s seen) bool {
 	return false
 }
 
-// unlink takes the record from a referral, and with a Lead what was linked only because the Lead was converted into it.
+// unlink takes the record from a referral.
 func (t *pass) unlink(tx *store.Tx, s seen, c claimant) error {
 	r := c.Referral
-	if !r.Unlink(s.ID) {
+	if !unlinkConverted(&r, s.Record) {
 		return nil
 	}
-	for _, id := range []string{s.ContactID, s.OpportunityID} {
-		if link, linked := r.LinkTo(id); linked && len(link.Kinds.Without(rules.Conversion)) == 0 {
+	return errors.Join(loosen(tx, &r), tx.PutReferral(r), tx.Judge(r.ID))
+}
+
+// unlinkConverted takes a record from a referral, and what was linked only because the record, a Lead, was converted into it. It reports whether
+// there was a link.
+func unlinkConverted(r *rules.Referral, rec rules.Record) bool {
+	linked := r.Unlink(rec.ID)
+	for _, id := range []string{rec.ContactID, rec.OpportunityID} {
+		if link, found := r.LinkTo(id); linked && found && len(link.Kinds.Without(rules.Conversion)) == 0 {
 			r.Unlink(id)
 		}
 	}
-	return errors.Join(loosen(tx, &r), tx.PutReferral(r), tx.Judge(r.ID))
+	return linked
 }
 
 // block notes that records existed before the referral, which under do_nothing keeps it from qualifying.

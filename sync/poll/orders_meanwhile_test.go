@@ -89,6 +89,33 @@ func TestAPinThatLiftsABlockHasAConversionFollowed(t *testing.T) {
 	})
 }
 
+// With a Lead that a pin gives to another referral goes what the Lead was converted into: before it was read, while it is about to be, and after.
+func TestAPinThatMovesAConvertedLeadMovesItsOpportunity(t *testing.T) {
+	for name, when := range map[string]func(w *world, pin func()){
+		"before it was read":           func(w *world, pin func()) { pin() },
+		"while it is about to be read": func(w *world, pin func()) { w.before = onFirst(readsByID("Opportunity"), pin) },
+		"after it was read":            func(w *world, pin func()) { w.Poll(); pin() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			running(t, one(stageCampaign()), func(w *world) {
+				ann, bob := w.Known("Ann", 104), w.Known("Bob", 104)
+				lead := w.org.Create("Lead", sandbox.Fields{"LastName": "Unknown", "Company": "Acme"})
+				pinTo := func(u sandbox.User) {
+					w.Act(func(tx *store.Tx) error { return poll.Pin(tx, w.referralIn(tx, u), lead, byHand()) })
+				}
+				pinTo(ann)
+				w.Passes(1)
+				deal := w.org.Convert(lead, sandbox.Conversion{}).OpportunityID
+				when(w, func() { pinTo(bob) })
+				w.Passes(2)
+				w.org.Update("Opportunity", deal, sandbox.Fields{"StageName": "Closed Won"})
+				w.Passes(2)
+				w.WantOnly(bob)
+			})
+		})
+	}
+}
+
 // A record that becomes another referral's while the brake holds what is due by it qualifies one of the two.
 func TestWhatTheBrakeHoldsByARecordThatBecomesAnothersIsLetGoOf(t *testing.T) {
 	for name, give := range map[string]func(w *world, bob sandbox.User, lead string){

@@ -83,7 +83,12 @@ func unpin(tx *store.Tx, id int64, r rules.Referral, recordID string) error {
 	i := slices.IndexFunc(other.Links, func(l rules.Link) bool { return l.RecordID == recordID })
 	other.Links[i].Kinds = other.Links[i].Kinds.Without(rules.Pinned)
 	if len(other.Links[i].Kinds) == 0 {
-		other.Unlink(recordID)
+		snapshot, _, err := tx.Snapshot(recordID)
+		if err != nil {
+			return err
+		}
+		snapshot.ID = recordID // also where it was never looked at
+		unlinkConverted(&other, snapshot.Record)
 	}
 	return errors.Join(loosen(tx, &other), tx.PutReferral(other), tx.Judge(id))
 }

@@ -167,7 +167,7 @@ func (t *pass) takeRead(tx *store.Tx, r *read) error {
 	for _, id := range r.ids {
 		marked, err := tx.Reading(id)
 		if err == nil {
-			err = tx.WasRead(id)
+			err = errors.Join(tx.WasRead(id), dropClaims(tx, id, marked.Claims))
 		}
 		if err != nil {
 			return err
@@ -192,6 +192,35 @@ func (t *pass) takeRead(tx *store.Tx, r *read) error {
 		}
 		if err := t.seeAbsent(tx, r.object, id, marks[id].Claims); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// dropClaims takes out the claims to a record by the conversion of a Lead that has become another referral's since the record was marked to be
+// read.
+func dropClaims(tx *store.Tx, recordID string, claims map[int64]rules.Kinds) error {
+	for id, kinds := range claims {
+		if !kinds.Has(rules.Conversion) {
+			continue
+		}
+		r, _, err := tx.Referral(id)
+		if err != nil {
+			return err
+		}
+		standing := false
+		for _, l := range r.Links {
+			lead, _, err := tx.Snapshot(l.RecordID)
+			if err != nil {
+				return err
+			}
+			standing = standing || lead.ContactID == recordID || lead.OpportunityID == recordID
+		}
+		if standing {
+			continue
+		}
+		if claims[id] = kinds.Without(rules.Conversion); len(claims[id]) == 0 {
+			delete(claims, id)
 		}
 	}
 	return nil
