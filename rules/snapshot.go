@@ -199,6 +199,12 @@ func (s *Snapshot) HasStage(rowID string) bool {
 	return slices.ContainsFunc(s.Stages, func(r StageRow) bool { return r.ID == rowID })
 }
 
+// Outdated tells whether a history row is later than the record as last seen: whoever wrote the row changed the record as well.
+func (s Snapshot) Outdated() bool {
+	return slices.ContainsFunc(s.History, func(h HistoryRow) bool { return h.At.After(s.Modstamp) }) ||
+		slices.ContainsFunc(s.Stages, func(r StageRow) bool { return r.At.After(s.Modstamp) })
+}
+
 // SetStages replaces the OpportunityHistory of the record by a complete reading, and keeps rows that reading did not show (a
 // history row that somebody deleted still happened).
 func (s *Snapshot) SetStages(rows []StageRow) {

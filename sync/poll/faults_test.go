@@ -321,6 +321,25 @@ func TestAFieldThatComesBackInAPassThatCannotReadByID(t *testing.T) {
 	})
 }
 
+// History rows come by a query of their own: what they tell of a record that is deleted by now is no reason to qualify anybody.
+func TestAHistoryRowDecidesNothingWhileItsRecordCannotBeRead(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		w.org.Track("Lead", "Status", true)
+		ann, bob := w.Known("Ann"), w.Known("Bob")
+		a, b := w.Lead(ann), w.Lead(bob)
+		w.Passes(1)
+		w.Status(a, goodValue)
+		w.Status(b, goodValue)
+		w.org.Delete("Lead", a)
+		w.Fail(" FROM Lead ", "QUERY_TIMEOUT")
+		mustContain(t, "a pass that cannot read Leads", w.TryPass(), "QUERY_TIMEOUT")
+		w.Heal()
+		w.Passes(1)
+		w.WantNot(ann, rules.RecordDeleted)
+		w.WantOnly(bob)
+	})
+}
+
 // A record whose history Salesforce cannot give in time is looked at without it: it would never be looked at otherwise.
 func TestARecordWhoseHistoryAlwaysTakesTooLongIsLookedAt(t *testing.T) {
 	running(t, one(fieldCampaign()), func(w *world) {

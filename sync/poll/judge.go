@@ -64,7 +64,8 @@ func (t *pass) markHeld(reason rules.Reason) error {
 }
 
 // judgeOne judges a referral of a configured campaign. One that still has to be looked up keeps its mark: whether a record existed before it is
-// not known yet. So does one that waits for a record to be read.
+// not known yet. So does one that waits for a record to be read, or of whose records this pass could not tell what became of them: a history row
+// may tell of a change of one that is deleted by now.
 func (t *pass) judgeOne(tx *store.Tx, id int64) error {
 	r, found, err := tx.Referral(id)
 	rule, ours := t.rules[r.CampaignID]
@@ -79,12 +80,20 @@ func (t *pass) judgeOne(tx *store.Tx, id int64) error {
 		return tx.Judged(id)
 	}
 	records, err := tx.Records(r)
-	if err != nil {
+	if err != nil || t.lostSight(rule.Campaign, records) {
 		return err
 	}
 	v := rules.Judge(rule, r, records)
 	v.At = t.now
 	return errors.Join(tx.Judged(id), t.pronounce(tx, r, rule, v))
+}
+
+// lostSight tells whether a record that decides about a referral is another by now, as its history tells, and could not be read in this pass.
+func (t *pass) lostSight(c rules.Campaign, records []rules.Linked) bool {
+	return slices.ContainsFunc(records, func(l rules.Linked) bool {
+		decides := l.Object == c.Object || l.Object == rules.Opportunity && c.NeedsConversion()
+		return decides && l.Outdated() && (t.inVain[l.ID] || t.failed[string(l.Object)])
+	})
 }
 
 // unsought is a referral that has not been looked up in Salesforce yet, with the reason.

@@ -35,6 +35,7 @@ type referral struct {
 	orderAct  int  // of the newest order about it
 	late      int  // how many passes in a row had to qualify it and did not
 	braked    bool // it had to be qualified by what the newest pass saw, and the brake holds it
+	shown     bool // what would qualify it may have been seen
 	may, must bool // qualify by what was seen until now
 	why       string
 
@@ -255,7 +256,7 @@ func (m *model) ruleChanges(c *campaign) {
 			continue
 		}
 		r.ties, r.late, r.must = nil, 0, false
-		r.may = r.may && known.Verdict.Reason == rules.HeldByBrake
+		r.may, r.shown = r.may && known.Verdict.Reason == rules.HeldByBrake, false
 	}
 }
 
@@ -318,10 +319,11 @@ func (m *model) judge(r *referral, p *run) {
 		}
 		may, must = may || x, must || y
 	}
+	r.shown = r.shown || may // also while it is blocked: an order may lift the block
 	if r.closed || len(r.blockers) > 0 {
 		return
 	}
-	if may && !r.may {
+	if r.shown && !r.may {
 		r.may, r.why = true, why
 	}
 	must = must && !r.mayBlocked && r.knownAt(p.from) && !r.unsure
