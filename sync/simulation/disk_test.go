@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"encoding/binary"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -21,6 +22,9 @@ type disk struct {
 	left    []byte // what it leaves behind, once it has died
 
 	recording *recording // of how the file came about; nil where nobody asks
+
+	look    func() // looks at the store as a commit has left it
+	looksAt int    // the commit it has looked at
 }
 
 const (
@@ -68,7 +72,7 @@ func folder(t *testing.T) string {
 // open opens a store with some content, as the daemon does after an unclean end, and watches its writes from then on.
 func (d *disk) open(t *testing.T, content []byte) *store.Store {
 	t.Helper()
-	d.commits, d.dieAt, d.left = 0, 0, nil
+	d.commits, d.dieAt, d.left, d.looksAt = 0, 0, nil, 0
 	if err := os.WriteFile(d.path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -76,22 +80,31 @@ func (d *disk) open(t *testing.T, content []byte) *store.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opened, err := os.ReadFile(d.path)
-	if err != nil {
+	if d.content, err = usedOf(d.path); err != nil {
 		t.Fatal(err)
 	}
-	d.content = opened[:used(opened)]
 	d.watch(t, s)
 	return s
 }
 
-// used is how much of a file its newest commit uses.
-func used(content []byte) int {
-	newest := content
-	if second := content[pageSize:]; binary.LittleEndian.Uint64(second[txidAt:]) > binary.LittleEndian.Uint64(content[txidAt:]) {
+// usedOf reads as much of a file as its newest commit uses. What bbolt has reserved behind that is a lot.
+func usedOf(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	metas := make([]byte, metaPages*pageSize)
+	if _, err := io.ReadFull(f, metas); err != nil {
+		return nil, err
+	}
+	newest, second := metas, metas[pageSize:]
+	if binary.LittleEndian.Uint64(second[txidAt:]) > binary.LittleEndian.Uint64(newest[txidAt:]) {
 		newest = second
 	}
-	return int(binary.LittleEndian.Uint64(newest[highestAt:])) * pageSize
+	content := make([]byte, int(binary.LittleEndian.Uint64(newest[highestAt:]))*pageSize)
+	_, err = f.ReadAt(content, 0)
+	return content, err
 }
 
 // watch takes note of every page that the store writes. bbolt has no hook for that, so it is put where bbolt keeps the function that writes; the
@@ -114,6 +127,9 @@ func (d *disk) watch(t *testing.T, s *store.Store) {
 	writeAt := (*func([]byte, int64) (int, error))(unsafe.Pointer(field.UnsafeAddr()))
 	write := *writeAt
 	*writeAt = func(b []byte, at int64) (int, error) {
+		if at >= metaPages*pageSize {
+			d.lookAgain()
+		}
 		d.recording.writes(at)
 		n, err := write(b, at)
 		if err == nil {
@@ -121,6 +137,15 @@ func (d *disk) watch(t *testing.T, s *store.Store) {
 			d.recording.wrote(b, at)
 		}
 		return n, err
+	}
+}
+
+// lookAgain has the store looked at, if there was a commit since the last time. That can be while the next one writes its pages, though not while
+// it writes its meta page.
+func (d *disk) lookAgain() {
+	if d.looksAt < d.commits {
+		d.looksAt = d.commits
+		d.look()
 	}
 }
 

@@ -74,14 +74,15 @@ type world struct {
 	shaken                                                    bool // a write went wrong in the newest run
 	outageAt                                                  string
 
-	people *people
-	truth  *truth
-	model  *model
-	story  []line
-	known  map[int64]string // what qualifyd last thought of each referral
-	deaths int
-	faults int
-	failed bool
+	people     *people
+	truth      *truth
+	model      *model
+	invariants *invariants
+	story      []line
+	known      map[int64]string // what qualifyd last thought of each referral
+	deaths     int
+	faults     int
+	failed     bool
 }
 
 // run is one run of a job, and which acts it began and ended after.
@@ -103,7 +104,8 @@ func newWorld(t *testing.T, seed uint64, r *recording) *world {
 	w.truth = newTruth(w)
 	w.setUp()
 	w.model = newModel(w)
-	w.disk = &disk{path: filepath.Join(folder(t), "qualifyd.db"), recording: r}
+	w.invariants = newInvariants(w)
+	w.disk = &disk{path: filepath.Join(folder(t), "qualifyd.db"), recording: r, look: w.invariants.look}
 	w.start(emptyStore())
 	return w
 }
@@ -158,6 +160,7 @@ func (w *world) start(content []byte) {
 	w.t.Helper()
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	w.store = w.disk.open(w.t, content)
+	w.invariants.forget()
 	rf, err := referralfactory.New(referralfactory.Options{
 		BaseURL: "https://" + rfHost + "/api/v2", APIKey: w.rf.Key(), CallsPerMinute: 300, Transport: w.transport(), Log: zerolog.Nop(),
 	})
@@ -267,6 +270,8 @@ func (w *world) together(jobs ...func() *run) bool {
 		}
 	}
 	w.runs = nil
+	w.disk.lookAgain()
+	w.invariants.report()
 	w.tellKnown()
 	w.model.see(runs)
 	return well
@@ -282,6 +287,7 @@ func (w *world) live() {
 	if !w.failed {
 		w.settle()
 	}
+	w.invariants.end()
 	w.cancel()
 	w.close()
 }

@@ -66,7 +66,7 @@ const (
 
 // commitWatched is the watched process: it makes small and large commits, and writes down what was recorded of them.
 func commitWatched(t *testing.T, path string) {
-	d := &disk{path: path, recording: &recording{}}
+	d := &disk{path: path, recording: &recording{}, look: func() {}}
 	s := d.open(t, emptyStore())
 	db := reflect.ValueOf(s).Elem().FieldByName("db").Elem()
 	for _, name := range strings.Fields(os.Getenv(watchedOptions)) {

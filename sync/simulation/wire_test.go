@@ -96,6 +96,7 @@ func (t wire) carryOut(r *http.Request, f fate) (*http.Response, error) {
 		resp.Header.Set("Date", t.w.now().Add(f.skew).UTC().Format(http.TimeFormat))
 	}
 	if f.query {
+		t.w.invariants.spared = t.w.now()
 		return failQueries(resp, 1+t.w.dice.IntN(1<<5-1))
 	}
 	return resp, nil
