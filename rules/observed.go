@@ -38,13 +38,20 @@ func (d span) misses(at time.Time) string {
 	return ""
 }
 
+// dateSlack is by how much the times of two answers may be the wrong way round: they are told in whole seconds, and the machines of a service
+// need not agree on them.
+const dateSlack = 10 * time.Second
+
+// linked tells whether a look was taken when the record was the referral's already.
+func (d span) linked(look time.Time) bool { return !look.Before(d.since.Add(-dateSlack)) }
+
 // sees tells why a look is too old for what changed since to be dated by it; "" when it is not.
 func (d span) sees(look time.Time) string {
 	before := ""
 	switch {
 	case look.Before(d.from):
 		before = stamp(d.from) + ", from when changes count"
-	case look.Before(d.since):
+	case !d.linked(look):
 		before = stamp(d.since) + ", when the record became the referral's"
 	case look.Before(d.after):
 		before = stamp(d.after) + ", when the Lead was converted"

@@ -151,17 +151,17 @@ func (s *Snapshot) observeField(field, text string, schema Schema, unmoved bool)
 	s.Values[field] = v
 }
 
-// firstSeen is what the first look at or after an instant showed a field to be; seen is false where none has shown it since then, because it
-// was hidden. ours is set when that is a value we wrote ourselves.
-func (s Snapshot) firstSeen(field string, since time.Time) (text string, ours, seen bool) {
+// firstSeen is what the first look at or after the making of the link showed a field to be; seen is false where none has shown it since then, because
+// it was hidden. ours is set when that is a value we wrote ourselves.
+func (s Snapshot) firstSeen(field string, during span) (text string, ours, seen bool) {
 	v, known := s.Values[field]
 	text, ours = v.First, v.Ours
 	for _, c := range s.Changes {
-		if c.Field == field && (!c.SeenAt.After(since) || c.Before.Before(since)) {
+		if c.Field == field && (!c.SeenAt.After(during.since) || !during.linked(c.Before)) {
 			text, ours = c.To, false
 		}
 	}
-	return text, ours, known && !v.At.Before(since)
+	return text, ours, known && during.linked(v.At)
 }
 
 // Write notes values that we wrote ourselves. They become the baseline; to is when the write was answered, zero if it never was.

@@ -97,7 +97,7 @@ func (s Snapshot) change(c Change, t Target, during span) Observation {
 
 // first weighs what the first look of the span saw: a value that the record was created with, where that counts.
 func (s Snapshot) first(t Target, during span) (o Observation, seen bool) {
-	text, ours, seen := s.firstSeen(t.Field, during.since)
+	text, ours, seen := s.firstSeen(t.Field, during)
 	o = Observation{Transition: s.transition(t.Field, "", text, time.Time{}, "", ""), Reaches: t.stands(text)}
 	switch {
 	case ours || o.Reaches && s.wroteIt(t.Field, s.Created, t):

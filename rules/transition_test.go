@@ -139,6 +139,8 @@ func TestLooksBeforeTheLinkProveNothing(t *testing.T) {
 		{"linked after the value came", append([]step{lead("L", "01"), linkedSince("12 09:00")}, reachedOnThe11th...), "not value_predates"},
 		{"linked by the look that showed the value", append([]step{lead("L", "01"), linkedSince("11 10:05")}, reachedOnThe11th...), "not value_predates"},
 		{"linked after the value came, to a record born since changes count", append([]step{lead("L", "10 08:00"), linkedSince("12 09:00")}, append(slices.Clone(reachedOnThe11th), look("12 09:00", status("Qualified"), edited("11 10:02")))...), "qualified 10 08:00:00 created"},
+		{"linked by an answer whose time is some seconds ahead of that of the first look", []step{lead("L", "10 08:00"), linkedSince("11 10:05:03"), look("11 10:05", status("Qualified"))}, "qualified 10 08:00:00 created"},
+		{"linked by such an answer, and the value comes later", []step{lead("L", "01"), linkedSince("11 10:05:03"), look("11 10:05", status("New")), look("12 10:05", status("Qualified"), edited("12 10:00"))}, "qualified 12 10:00:00 snapshot"},
 		{"linked while the field is hidden, which was at the value before and is not when it comes back", append([]step{lead("L", "10 08:00"), linkedSince("12 09:00")},
 			append(slices.Clone(reachedOnThe11th), look("12 09:00", hidden("Status"), edited("12 08:00")), look("13 09:00", status("Lost"), edited("12 08:00")))...), "not value_not_reached"},
 		{"linked while the field is hidden, which was at the value before and still is when it comes back", append([]step{lead("L", "10 08:00"), linkedSince("12 09:00")},

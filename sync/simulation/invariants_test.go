@@ -40,7 +40,7 @@ func (i *invariants) forget() {
 
 // look looks at the store as the newest commit left it.
 func (i *invariants) look() {
-	if i.broken != "" {
+	if i.broken != "" || *torture && i.w.seed%4 != 0 { // it makes histories a fifth longer
 		return
 	}
 	i.commits++
@@ -324,7 +324,8 @@ func (i *invariants) promisedRow(one *record, row historyRow) bool {
 		return false
 	}
 	return slices.ContainsFunc(i.w.campaigns, func(c *campaign) bool {
-		return c.watched.field == row.field && c.object == one.object || c.stage != "" && row.field == "StageName"
+		watches := c.watched.field == row.field && c.object == one.object || c.stage != "" && row.field == "StageName"
+		return watches && row.at.After(c.since)
 	})
 }
 

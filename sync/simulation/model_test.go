@@ -242,6 +242,7 @@ func (m *model) polled(p *run) {
 // ruleChanges is what comes of a campaign's other rule: it counts from the pass that first knows it, and those about whom nothing was decided by
 // the former one are judged by nothing that was seen under that.
 func (m *model) ruleChanges(c *campaign) {
+	c.since = m.w.now()
 	if c.firstTry.IsZero() {
 		return // nobody has known the former one
 	}

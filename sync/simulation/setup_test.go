@@ -24,6 +24,7 @@ type campaign struct {
 
 	// What the model knows of the rule, as it is now.
 	changed             bool      // it was another before
+	since               time.Time // ... until then
 	perhaps             bool      // ... of which it is not certain that qualifyd has known it
 	firstTry, firstDone time.Time // when the first poll under it began, and when the first whole one ended
 }
