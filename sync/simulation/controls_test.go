@@ -100,6 +100,11 @@ var controls = []control{
 		finder: histories, says: "WRONG",
 	},
 	{
+		guard: "what is owed has its line in the ledger", file: "sync/poll/judge.go",
+		with: "	if news {\n", without: "	if news && v.Outcome != rules.Qualified {\n",
+		finder: histories, says: "INVARIANT",
+	},
+	{
 		guard: "a commit waits for the disk (no NoSync)", file: "store/open.go",
 		with: "FreelistType: bolt.FreelistMapType,", without: "FreelistType: bolt.FreelistMapType, NoSync: true,",
 		finder: "TestAPowerCutLeavesTheStoreAsItWasBeforeOrAfterTheCommitUnderWay", says: "the power is cut",

@@ -309,7 +309,7 @@ func has(s rules.Snapshot, v version) bool {
 	if v.deleted() {
 		return s.Deleted || s.Modstamp.After(v.stamp())
 	}
-	return s.Values != nil && !s.Modstamp.Before(v.stamp())
+	return s.Deleted && s.SeenAt.After(v.at) || s.Values != nil && !s.Modstamp.Before(v.stamp())
 }
 
 // promisedRow tells whether a history row must have been seen: one of a field that a rule watches, which was never hidden. One from before the org
