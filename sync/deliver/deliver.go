@@ -184,7 +184,7 @@ func (d *Deliverer) deliver(ctx context.Context, id int64) error {
 		return fmt.Errorf("%w: %w", ErrStore, err)
 	case !due:
 		return nil
-	case read.date().Before(debt.OpenUntil()):
+	case read.answer.Since.Before(debt.OpenUntil()): // a slow answer may show how the user was when it began
 		return fmt.Errorf("%w: user %d is %s, and the request of %s may be under way; it is read again from %s on",
 			ErrOpen, id, read.shown(), debt.SentAt.Format(time.TimeOnly), debt.OpenUntil().Format(time.TimeOnly))
 	case d.Preview != nil:

@@ -215,6 +215,23 @@ func TestARecordIsCreatedThoughTheReferrerIsGone(t *testing.T) {
 }
 
 // A create that hung until the client gave it up may commit later still: the two minutes in which it is not sent again begin then, not when it was sent.
+// A look-up is as old as its beginning: what it has not shown may have been made before its last answer came.
+func TestALookUpThatTakesItsTimeDoesNotProveThatNothingWasMade(t *testing.T) {
+	running(t, one(creating(fieldCampaign(), rules.DoNothing)), func(w *world) {
+		ann := w.Refer("Ann")
+		w.org.SetFault(once(isCreate, &sandbox.Fault{Status: http.StatusServiceUnavailable, Body: "[]", Delay: time.Second}))
+		mustContain(t, "a create without an answer", w.TryPass(), poll.ErrOpen.Error())
+		w.After(100 * time.Second)
+		w.org.SetFault(once(isComposite, &sandbox.Fault{Delay: 30 * time.Second}))
+		time.AfterFunc(10*time.Second, func() {
+			w.org.Create("Lead", sandbox.Fields{"LastName": "Ann", "Company": "Referred", "Email": ann.Email, codeField: ann.Code})
+		})
+		mustContain(t, "a pass whose look-up takes its time", w.TryPass(), poll.ErrOpen.Error())
+		w.Passes(2)
+		w.WantRecords("Lead", 1)
+	})
+}
+
 func TestACreateThatCommitsAfterItWasGivenUpIsNotSentAgain(t *testing.T) {
 	running(t, one(creating(fieldCampaign(), rules.DoNothing)), func(w *world) {
 		ann := w.Refer("Ann")

@@ -20,6 +20,7 @@ func (t *pass) joinNew(ctx context.Context) error {
 	for all := len(waiting); len(waiting) > 0; t.tell("looking up new referrals", all-len(waiting), all) {
 		some := waiting[:min(lookupsAtOnce, len(waiting))]
 		waiting = waiting[len(some):]
+		asked, _ := t.Salesforce.Now()
 		found, err := t.lookup(ctx, some, true)
 		if err != nil {
 			return err
@@ -30,7 +31,7 @@ func (t *pass) joinNew(ctx context.Context) error {
 			t.unjoined[c.ID] = t.unjoined[c.ID] || t.lookupFailed(c)
 			return t.lookupFailed(c)
 		})
-		if err := t.join(ctx, some, found); err != nil {
+		if err := t.join(ctx, some, found, asked); err != nil {
 			return err
 		}
 	}
@@ -75,11 +76,13 @@ type arrival struct {
 	mark     *rules.Candidate
 }
 
-func (t *pass) join(ctx context.Context, referrals []rules.Referral, found map[string]seen) error {
+// join does what the campaigns' policies say in view of what a look-up found, which began at an instant of service time (zero where that is not
+// known).
+func (t *pass) join(ctx context.Context, referrals []rules.Referral, found map[string]seen, asked time.Time) error {
 	var writes []arrival
 	err := t.update(func(tx *store.Tx) error {
 		for _, r := range referrals {
-			a, write, err := t.arrive(tx, r, found)
+			a, write, err := t.arrive(tx, r, found, asked)
 			if err != nil {
 				return err
 			}
@@ -101,7 +104,7 @@ func (t *pass) join(ctx context.Context, referrals []rules.Referral, found map[s
 }
 
 // arrive links or blocks one referral, and tells whether a record is to be created or marked for it.
-func (t *pass) arrive(tx *store.Tx, sought rules.Referral, found map[string]seen) (a arrival, write bool, err error) {
+func (t *pass) arrive(tx *store.Tx, sought rules.Referral, found map[string]seen, asked time.Time) (a arrival, write bool, err error) {
 	id := sought.ID
 	r, _, err := tx.Referral(id)
 	if err != nil || r.Email != sought.Email || r.Code != sought.Code {
@@ -124,7 +127,7 @@ func (t *pass) arrive(tx *store.Tx, sought rules.Referral, found map[string]seen
 		if made := madeByUs(intent, candidates); made != nil {
 			return a, false, t.settleCreated(tx, r, c, intent, made.ID, time.Time{})
 		}
-		if t.now.Sub(intent.At) < settleAfter {
+		if asked.Sub(intent.At) < settleAfter { // what the look-up has not shown may have been made since
 			t.problems = append(t.problems, fmt.Errorf("referral %d: %w", id, ErrOpen))
 			return a, false, nil
 		}

@@ -105,7 +105,8 @@ const giveUpAfter = time.Hour
 
 // begin writes an intent down. Of a request that is repeated, Since stays that of the first.
 func (t *pass) begin(id int64, i store.Intent) (store.Intent, error) {
-	i.At, i.Since = t.now, t.now
+	sent, _ := t.Salesforce.Now() // the newest answer may be a while ago
+	i.At, i.Since = later(t.now, sent), t.now
 	err := t.update(func(tx *store.Tx) error {
 		earlier, begun, err := tx.Intent(id)
 		if err != nil {

@@ -76,7 +76,7 @@ var controls = []control{
 	},
 	{
 		guard: "a request of unknown outcome is not sent again for two minutes", file: "sync/deliver/deliver.go",
-		with: "case read.date().Before(debt.OpenUntil()):", without: "case false:",
+		with: "case read.answer.Since.Before(debt.OpenUntil()):", without: "case false:",
 		finder: histories, says: "TWICE",
 	},
 	{

@@ -57,6 +57,10 @@ func (m *model) closeRecords(r *referral) {
 			continue
 		}
 		made++
+		if one.versions[0].code() == "" && len(r.emails) > 1 {
+			lost++ // by its e-mail alone it is not found once that is another at Referral Factory
+			continue
+		}
 		for _, v := range one.versions {
 			if !v.there() || v.email() != one.versions[0].email() || v.code() != one.versions[0].code() { // it may not be found again
 				lost++

@@ -325,7 +325,7 @@ func (i *invariants) promisedRow(one *record, row historyRow) bool {
 	}
 	return slices.ContainsFunc(i.w.campaigns, func(c *campaign) bool {
 		watches := c.watched.field == row.field && c.object == one.object || c.stage != "" && row.field == "StageName"
-		return watches && row.at.After(c.since)
+		return watches && c.method != "none" && row.at.After(c.since)
 	})
 }
 
