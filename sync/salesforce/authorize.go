@@ -93,7 +93,7 @@ func (a *Authorization) owns(back url.Values) bool {
 
 // refused is what Salesforce told the browser.
 func (a *Authorization) refused(back url.Values) *APIError {
-	e := &APIError{Op: opAuthorize, Kind: Refused, Code: oneLine(back.Get("error")), Message: back.Get("error_description"), use: useLogin}
+	e := &APIError{Op: opAuthorize, Kind: Refused, Code: back.Get("error"), Message: back.Get("error_description"), use: useLogin}
 	e.Hint = a.client.loginHint(e)
 	return e
 }

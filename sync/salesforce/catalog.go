@@ -55,7 +55,14 @@ func (c *Client) Objects(ctx context.Context) ([]string, error) {
 	}
 	_, err := c.do(ctx, request{
 		op: "list the objects", use: useDescribe, method: http.MethodGet, path: c.dataPath() + "/sobjects",
-		decode: func(body []byte) error { return json.Unmarshal(body, &answer) },
+		decode: func(body []byte) error {
+			answer.Objects = nil
+			err := json.Unmarshal(body, &answer)
+			if err == nil && (len(answer.Objects) == 0 || slices.Contains(answer.Objects, struct{ Name string }{})) {
+				err = errors.New("a list without objects, or with one that has no name")
+			}
+			return err
+		},
 	})
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 )
 
 // Plan is how Salesforce would run a query, from its "query performance
@@ -36,7 +37,7 @@ func (c *Client) Explain(ctx context.Context, q Soql) (Plan, error) {
 			if err := json.Unmarshal(body, &answer); err != nil {
 				return err
 			}
-			if len(answer.Plans) == 0 {
+			if len(answer.Plans) == 0 || answer.Plans[0].Operation == "" {
 				return errors.New("an explanation without plans")
 			}
 			return nil
@@ -50,15 +51,14 @@ func (c *Client) Explain(ctx context.Context, q Soql) (Plan, error) {
 
 // Versions lists the API versions that the org serves, like "67.0".
 func (c *Client) Versions(ctx context.Context) ([]string, error) {
-	var answer []struct {
-		Version string `json:"version"`
-	}
+	var answer []struct{ Version string }
 	_, err := c.do(ctx, request{
 		op: "list the API versions", use: useDescribe, method: http.MethodGet, path: "/services/data",
 		decode: func(body []byte) error {
+			answer = nil
 			err := json.Unmarshal(body, &answer)
-			if err == nil && len(answer) == 0 {
-				err = errors.New("a list without versions")
+			if err == nil && (len(answer) == 0 || slices.Contains(answer, struct{ Version string }{})) {
+				err = errors.New("a list without versions, or with one that has no number")
 			}
 			return err
 		},

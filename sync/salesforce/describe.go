@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -83,6 +84,9 @@ func decodeDescribe(body []byte) (Describe, error) {
 	}
 	if d.Name == "" || len(d.Fields) == 0 {
 		return Describe{}, errors.New("a describe without name or fields")
+	}
+	if slices.ContainsFunc(d.Fields, func(f Field) bool { return f.Name == "" || f.Type == "" }) {
+		return Describe{}, errors.New("a describe with a field that has no name or no type")
 	}
 	return d, nil
 }

@@ -83,7 +83,7 @@ func (e *APIError) Error() string {
 		parts = append(parts, msg)
 	}
 	if e.Err != nil {
-		parts = append(parts, e.Err.Error())
+		parts = append(parts, oneLine(e.Err.Error()))
 	}
 	text := strings.Join(parts, ": ")
 	if e.Hint != "" {
@@ -97,7 +97,7 @@ func (e *APIError) what() string {
 	if e.Status != 0 {
 		status = fmt.Sprintf("HTTP %d", e.Status)
 	}
-	return strings.TrimSpace(status + " " + e.Code)
+	return strings.TrimSpace(status + " " + oneLine(e.Code))
 }
 
 // oneLine is what may go to a log or a terminal: without control characters too,

@@ -141,12 +141,15 @@ func isHTML(h http.Header, body []byte) bool {
 	return strings.HasPrefix(h.Get("Content-Type"), "text/html") || bytes.HasPrefix(bytes.TrimSpace(body), []byte("<"))
 }
 
+// longestWait bounds what a server can ask us to wait.
+const longestWait = 24 * time.Hour
+
 // retryAfter reads the header in seconds, or as a time relative to the answer's
 // own Date.
 func retryAfter(h http.Header) time.Duration {
 	value := h.Get("Retry-After")
 	if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
-		return time.Duration(min(seconds, 86400)) * time.Second
+		return time.Duration(min(seconds, int(longestWait/time.Second))) * time.Second
 	}
 	until, err := http.ParseTime(value)
 	if err != nil {
@@ -156,7 +159,7 @@ func retryAfter(h http.Header) time.Duration {
 	if err != nil {
 		return 0
 	}
-	return max(0, until.Sub(date))
+	return min(max(0, until.Sub(date)), longestWait)
 }
 
 func firstOf(values ...string) string {

@@ -1,7 +1,6 @@
 package salesforce
 
 import (
-	"net/http"
 	"strings"
 	"testing"
 
@@ -70,26 +69,6 @@ func TestLongID(t *testing.T) {
 			t.Errorf("%q: got %q, want %q", id, got, want)
 		}
 	}
-}
-
-// FuzzFailure: no answer may break the making of its error.
-func FuzzFailure(f *testing.F) {
-	f.Add(400, "application/json", []byte(`[{"message":"x","errorCode":"INVALID_FIELD","fields":["A"]}]`))
-	f.Add(400, "application/json", []byte(duplicates))
-	f.Add(400, "application/json", []byte(`{"error":"invalid_grant"}`))
-	f.Add(200, "application/json", []byte(`{"success":false,"errors":[{"errors":[{}]}]}`))
-	f.Add(503, "text/html", []byte("<html>"))
-	f.Add(302, "", []byte(nil))
-	f.Add(401, "", []byte("\xff\x00"))
-	f.Fuzz(func(t *testing.T, status int, contentType string, body []byte) {
-		h := http.Header{"Content-Type": {contentType}, "Retry-After": {contentType}}
-		for use := useQuery; use <= useLogin; use++ {
-			e := failure(request{op: "ask", use: use}, status, h, body)
-			if e.Kind == "" || e.Error() == "" {
-				t.Errorf("%d %q: got %+v", status, body, e)
-			}
-		}
-	})
 }
 
 // TestMatchedRecordsAreNamed: the key is duplicateResult in the documentation,

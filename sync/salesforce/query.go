@@ -98,21 +98,15 @@ func (c *Client) compose(ctx context.Context, subs []subrequest) (map[string][]s
 	if err != nil {
 		return nil, Answer{}, malformed("ask queries", err)
 	}
-	var answer struct {
-		Answers []subanswer `json:"compositeResponse"`
-	}
+	var answers []subanswer
 	a, err := c.do(ctx, request{
 		op:     "ask queries",
 		use:    useQuery,
 		method: http.MethodPost,
 		path:   c.dataPath() + "/composite",
 		body:   body,
-		decode: func(body []byte) error {
-			answer.Answers = nil
-			err := json.Unmarshal(body, &answer)
-			if err == nil && answer.Answers == nil {
-				err = errors.New("a composite answer without compositeResponse")
-			}
+		decode: func(body []byte) (err error) {
+			answers, err = decodeComposite(body)
 			return err
 		},
 	})
@@ -120,10 +114,21 @@ func (c *Client) compose(ctx context.Context, subs []subrequest) (map[string][]s
 		return nil, Answer{}, err
 	}
 	byName := map[string][]subanswer{}
-	for _, sub := range answer.Answers {
+	for _, sub := range answers {
 		byName[sub.ReferenceID] = append(byName[sub.ReferenceID], sub)
 	}
 	return byName, a, nil
+}
+
+func decodeComposite(body []byte) ([]subanswer, error) {
+	var answer struct {
+		Answers []subanswer `json:"compositeResponse"`
+	}
+	err := json.Unmarshal(body, &answer)
+	if err == nil && answer.Answers == nil {
+		err = errors.New("a composite answer without compositeResponse")
+	}
+	return answer.Answers, err
 }
 
 // result reads a query's answer. The composite's own 200 says nothing of it.

@@ -64,6 +64,10 @@ func decodePage(body []byte) (Page, error) {
 	if p.TotalSize == nil || p.Done == nil || p.Records == nil {
 		return Page{}, errors.New("a query answer without totalSize, done or records")
 	}
+	// A watermark moves over what an answer does not show, so one that speaks of rows has to show some.
+	if got := len(*p.Records); got > *p.TotalSize || got == 0 && (*p.TotalSize > 0 || !*p.Done) {
+		return Page{}, fmt.Errorf("a query answer with %d of %d records", got, *p.TotalSize)
+	}
 	if *p.Done {
 		return Page{Rows: *p.Records, Total: *p.TotalSize}, nil
 	}
@@ -77,7 +81,7 @@ func decodePage(body []byte) (Page, error) {
 // token to another host once it is put behind the instance's.
 func checkNext(next string) error {
 	if !strings.HasPrefix(next, "/services/data/") || strings.ContainsAny(next, "\\@#") || strings.Contains(next, "..") {
-		return fmt.Errorf("nextRecordsUrl %q is not a path of the REST API", next)
+		return errors.New("nextRecordsUrl is not a path of the REST API")
 	}
 	return nil
 }
