@@ -50,7 +50,7 @@ func decodeEnvelope(body []byte, page int, of string) (envelope, error) {
 		return envelope{}, fmt.Errorf("it sent page %d instead", current)
 	}
 	e.more = more(object(reply.Links), meta, len(e.rows))
-	if total, err := integer(meta["total"]); err == nil && !absent(meta["total"]) {
+	if total, err := integer(meta["total"]); err == nil && total >= 0 && !absent(meta["total"]) {
 		e.total = int(total)
 	}
 	return e, nil
@@ -185,8 +185,8 @@ func integer(raw json.RawMessage) (int64, error) {
 		return 0, nil
 	}
 	n, err := strconv.ParseInt(text(raw), 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("%.40s is no whole number", raw)
+	if err != nil || compound(raw) {
+		return 0, fmt.Errorf("%.40s is no whole number", oneLine(string(raw)))
 	}
 	return n, nil
 }
@@ -194,17 +194,20 @@ func integer(raw json.RawMessage) (int64, error) {
 // day reads a date, or the date of a date-time; null and "" are "".
 func day(raw json.RawMessage) (string, error) {
 	s := text(raw)
-	if s == "" {
+	if s == "" && !compound(raw) {
 		return "", nil
 	}
 	if len(s) > 10 && (s[10] == 'T' || s[10] == ' ') {
 		s = s[:10]
 	}
-	if _, err := time.Parse(time.DateOnly, s); err != nil {
-		return "", fmt.Errorf("%.40s is no date", raw)
+	if _, err := time.Parse(time.DateOnly, s); err != nil || compound(raw) {
+		return "", fmt.Errorf("%.40s is no date", oneLine(string(raw)))
 	}
 	return s, nil
 }
+
+// compound tells a list or an object, of which text makes something: [12] is not 12, and [] is not null.
+func compound(raw json.RawMessage) bool { return len(raw) > 0 && (raw[0] == '[' || raw[0] == '{') }
 
 // text renders any value: a string as it is, null as nothing, a list with ", "
 // between, all else as its JSON.

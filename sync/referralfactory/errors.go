@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // What a call can fail with; everything else is a context's error.
@@ -168,11 +169,20 @@ var emailAddress = regexp.MustCompile(`[^\s"'<>(),;:]+@[^\s"'<>(),;:]+`)
 // clean makes the service's words fit for an error, which ends in a log: no
 // key, no e-mail address, one line, not too long.
 func (c *Client) clean(text string) string {
-	text = strings.ReplaceAll(text, *c.key.Load(), "(API key)")
-	text = emailAddress.ReplaceAllString(text, "(e-mail)")
-	text = strings.Join(strings.Fields(text), " ")
+	text = oneLine(strings.ReplaceAll(text, *c.key.Load(), "(API key)"))
 	if runes := []rune(text); len(runes) > 300 {
 		text = string(runes[:300]) + "..."
 	}
 	return text
+}
+
+// oneLine leaves out e-mail addresses, and what could rewrite the line that it stands in.
+func oneLine(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && !unicode.IsSpace(r) {
+			return -1
+		}
+		return r
+	}, text)
+	return emailAddress.ReplaceAllString(strings.Join(strings.Fields(text), " "), "(e-mail)")
 }
