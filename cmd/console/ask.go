@@ -101,7 +101,10 @@ func post(ctx context.Context, path, storePath, route string, body []byte) (*htt
 // plain is the error that an answer is which is no answer to the question.
 func plain(resp *http.Response) error {
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
-	return errors.New(strings.TrimSpace(string(text)))
+	if said := strings.TrimSpace(string(text)); said != "" {
+		return errors.New(said)
+	}
+	return fmt.Errorf("the daemon answered %d, and says nothing more", resp.StatusCode)
 }
 
 // receive reads an answer to its end, and passes progress on.
@@ -118,8 +121,10 @@ func receive(ctx context.Context, resp *http.Response, progress desk.Progress) (
 		switch {
 		case one.Failed != nil:
 			return nil, one.Failed
-		case one.Progress == nil:
+		case one.Answer != nil:
 			return one.Answer, nil
+		case one.Progress == nil:
+			return nil, brokenOff(ctx, errors.New("a line of it says nothing"))
 		case progress != nil:
 			progress(one.Progress.Work, one.Progress.Done, one.Progress.Total)
 		}

@@ -124,7 +124,11 @@ func (q Question[Q, A]) AnswerJSON(ctx context.Context, d *Desk, by Asker, reque
 	var decoded Q
 	in := json.NewDecoder(bytes.NewReader(request))
 	in.DisallowUnknownFields()
-	if err := in.Decode(&decoded); err != nil {
+	err := in.Decode(&decoded)
+	if err == nil && in.More() {
+		err = errors.New("there is more behind it")
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%s: the running qualifyd (version %s) does not understand the request: %w; restart it with the version of the command", q.name, d.Version, err)
 	}
 	return q.Answer(ctx, d, by, decoded, progress)
