@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -224,32 +223,4 @@ func TestAFileThatCannotBeReadIsAProblem(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", test.name, diff)
 		}
 	}
-}
-
-// FuzzLoad looks for input that panics: every text is a config or a *Problems.
-func FuzzLoad(f *testing.F) {
-	files, err := filepath.Glob("testdata/*.yaml")
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(text)
-	}
-	f.Add([]byte("a: &a [*a]\n"))
-	f.Add([]byte("campaigns: &a\n  - fields: *a\n"))
-	f.Add([]byte("---\n"))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		path := filepath.Join(t.TempDir(), "config.yaml")
-		if err := os.WriteFile(path, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		var problems *Problems
-		if _, _, err := Load(path); err != nil && !errors.As(err, &problems) {
-			t.Errorf("got error %v, want *Problems", err)
-		}
-	})
 }
