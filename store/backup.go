@@ -14,7 +14,7 @@ import (
 // Backup writes the store's file, as it is at one instant, to out. Writers go on meanwhile; but what they free stays until the end, so that the
 // file grows while a backup is under way: out has to be fast, or to give up.
 func (s *Store) Backup(out io.Writer) error {
-	if err := s.db.View(func(tx *bolt.Tx) error { _, err := tx.WriteTo(out); return err }); err != nil {
+	if err := s.view(func(tx *bolt.Tx) error { _, err := tx.WriteTo(out); return err }); err != nil {
 		return fmt.Errorf("backup of the store: %w", err)
 	}
 	return nil

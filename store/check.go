@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -59,7 +60,7 @@ func CheckFile(path string, progress Progress) (Report, error) {
 	}
 	s, err := Open(path)
 	switch {
-	case errors.Is(err, ErrLocked), errors.Is(err, ErrNewer):
+	case errors.Is(err, ErrLocked), errors.Is(err, ErrNewer), ofTheSystem(err):
 		return report, err
 	case err != nil:
 		report.Problems = []string{err.Error()}
@@ -67,6 +68,12 @@ func CheckFile(path string, progress Progress) (Report, error) {
 	}
 	report, err = s.Check(progress)
 	return report, errors.Join(err, s.Close())
+}
+
+// ofTheSystem tells whether the system does not let a file be opened, which says nothing about what is in it.
+func ofTheSystem(err error) bool {
+	var number syscall.Errno
+	return !errors.Is(err, ErrDamaged) && errors.As(err, &number)
 }
 
 // checkFilePages looks at a file's pages before bbolt does.
@@ -173,7 +180,7 @@ func (f *firstBytes) Write(p []byte) (int, error) {
 func (s *Store) checkBolt(p *problems) error {
 	err := s.db.Update(func(tx *bolt.Tx) error {
 		for problem := range tx.Check() {
-			p.add("bbolt says: %v", problem)
+			p.add("bbolt says: %s", strings.TrimPrefix(problem.Error(), "panic: ")) // which it survives
 		}
 		return errUnchanged
 	})

@@ -146,7 +146,7 @@ func (s *Store) CopyTo(path string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("copy of the store: %w", err)
 	}
-	err = s.db.View(func(tx *bolt.Tx) error { _, err := tx.WriteTo(f); return err })
+	err = s.view(func(tx *bolt.Tx) error { _, err := tx.WriteTo(f); return err })
 	if err = errors.Join(err, f.Close()); err != nil {
 		return nil, errors.Join(fmt.Errorf("copy of the store: %w", err), os.Remove(path))
 	}

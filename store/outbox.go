@@ -84,7 +84,7 @@ func (tx *Tx) Debts() ([]Debt, error) {
 	err := tx.bolt.Bucket(outboxBucket).ForEach(func(key, raw []byte) error {
 		var d Debt
 		if err := json.Unmarshal(raw, &d); err != nil {
-			return fmt.Errorf("store: outbox %d cannot be read: %w", keyID(key), err)
+			return fmt.Errorf("%w: outbox %d cannot be read: %w", ErrDamaged, keyID(key), err)
 		}
 		out = append(out, d)
 		return nil
@@ -142,7 +142,7 @@ func (tx *Tx) Append(e Entry) error {
 	if last, raw := b.Cursor().Last(); last != nil {
 		var previous Entry
 		if err := json.Unmarshal(raw, &previous); err != nil {
-			return fmt.Errorf("store: ledger %d cannot be read: %w", keyID(last), err)
+			return fmt.Errorf("%w: ledger %d cannot be read: %w", ErrDamaged, keyID(last), err)
 		}
 		e.Number, e.Previous = previous.Number, previous.Hash
 	}
@@ -207,7 +207,7 @@ func (tx *Tx) Ledger(after uint64, fn func(Entry) error) error {
 	for k, raw := c.Seek(idKey(int64(after + 1))); k != nil; k, raw = c.Next() {
 		var e Entry
 		if err := json.Unmarshal(raw, &e); err != nil {
-			return fmt.Errorf("store: ledger %d cannot be read: %w", keyID(k), err)
+			return fmt.Errorf("%w: ledger %d cannot be read: %w", ErrDamaged, keyID(k), err)
 		}
 		if err := fn(e); err != nil {
 			return err

@@ -118,7 +118,7 @@ func (tx *Tx) Referrals(fn func(rules.Referral) error) error {
 	return tx.bolt.Bucket(referralBucket).ForEach(func(key, raw []byte) error {
 		var r rules.Referral
 		if err := json.Unmarshal(raw, &r); err != nil {
-			return fmt.Errorf("store: referral %d cannot be read: %w", keyID(key), err)
+			return fmt.Errorf("%w: referral %d cannot be read: %w", ErrDamaged, keyID(key), err)
 		}
 		return fn(r)
 	})
@@ -175,7 +175,7 @@ func (tx *Tx) Held() (map[rules.Reason][]int64, error) {
 	for k, raw := c.First(); k != nil; k, raw = c.Next() {
 		var reason rules.Reason
 		if err := json.Unmarshal(raw, &reason); err != nil {
-			return nil, fmt.Errorf("store: held %d cannot be read: %w", keyID(k), err)
+			return nil, fmt.Errorf("%w: held %d cannot be read: %w", ErrDamaged, keyID(k), err)
 		}
 		held[reason] = append(held[reason], keyID(k))
 	}
@@ -226,7 +226,7 @@ func (tx *Tx) Claimed() (map[int64]bool, error) {
 	err := tx.bolt.Bucket(toReadBucket).ForEach(func(key, raw []byte) error {
 		var r Reading
 		if err := json.Unmarshal(raw, &r); err != nil {
-			return fmt.Errorf("store: toread %q cannot be read: %w", key, err)
+			return fmt.Errorf("%w: toread %q cannot be read: %w", ErrDamaged, key, err)
 		}
 		for id := range r.Claims {
 			claimed[id] = true
@@ -245,7 +245,7 @@ func (tx *Tx) ToRead() (map[rules.Object][]string, error) {
 	err := tx.bolt.Bucket(toReadBucket).ForEach(func(key, raw []byte) error {
 		var r Reading
 		if err := json.Unmarshal(raw, &r); err != nil {
-			return fmt.Errorf("store: toread %q cannot be read: %w", key, err)
+			return fmt.Errorf("%w: toread %q cannot be read: %w", ErrDamaged, key, err)
 		}
 		out[r.Object] = append(out[r.Object], string(key))
 		return nil

@@ -64,7 +64,7 @@ func load(tx *bolt.Tx, bucket, key []byte, value any) (found bool, err error) {
 		return false, nil
 	}
 	if err := json.Unmarshal(raw, value); err != nil {
-		return false, fmt.Errorf("store: %s %q cannot be read: %w", bucket, key, err)
+		return false, fmt.Errorf("%w: %s %s cannot be read: %w", ErrDamaged, bucket, shown(key), err)
 	}
 	return true, nil
 }

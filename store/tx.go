@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime"
+	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -21,7 +24,7 @@ var errUnchanged = errors.New("nothing changed")
 
 // View runs fn in a transaction that reads.
 func (s *Store) View(fn func(*Tx) error) error {
-	return s.db.View(func(tx *bolt.Tx) error { return fn(&Tx{bolt: tx}) })
+	return s.view(func(tx *bolt.Tx) error { return fn(&Tx{bolt: tx}) })
 }
 
 // Update runs fn in a transaction that writes, one at a time; where fn changes nothing, nothing is written. When fn returns an error nothing of it
@@ -31,7 +34,7 @@ func (s *Store) Update(fn func(*Tx) error) error {
 		return ErrDoubtful
 	}
 	committing := false
-	err := s.db.Update(func(b *bolt.Tx) error {
+	err := s.update(func(b *bolt.Tx) error {
 		tx := &Tx{bolt: b}
 		err := fn(tx)
 		if committing = err == nil && tx.changed; committing || err != nil {
@@ -49,6 +52,47 @@ func (s *Store) Update(fn func(*Tx) error) error {
 	}
 	s.doubtful.Store(true)
 	return fmt.Errorf("%w: %w", ErrDoubtful, err)
+}
+
+func (s *Store) view(fn func(*bolt.Tx) error) error {
+	return sound(func() error { return s.db.View(fn) })
+}
+
+func (s *Store) update(fn func(*bolt.Tx) error) error {
+	return sound(func() error { return s.db.Update(fn) })
+}
+
+// sound runs a transaction. A file that was damaged while it was closed is not found out when it is opened, but here: its pages are memory faults,
+// or panics of bbolt's. Any other panic is a fault of the program, and goes on.
+func sound(transaction func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		cause := recover()
+		if _, fault := cause.(interface{ Addr() uintptr }); fault || cause != nil && bboltPanics() {
+			err = fmt.Errorf("%w (%v)", ErrDamaged, cause)
+		} else if cause != nil {
+			panic(cause)
+		}
+	}()
+	return transaction()
+}
+
+// bboltPanics tells whether the panic under way began in bbolt.
+func bboltPanics() bool {
+	pcs := make([]uintptr, 64)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(0, pcs)])
+	panicking := false
+	for {
+		frame, more := frames.Next()
+		switch {
+		case frame.Function == "runtime.gopanic":
+			panicking = true
+		case panicking && !strings.HasPrefix(frame.Function, "runtime."):
+			return strings.HasPrefix(frame.Function, "go.etcd.io/bbolt")
+		case !more:
+			return false
+		}
+	}
 }
 
 // noRoom tells whether a commit failed because a page could not be written for lack of room: the page that makes the others count is written after

@@ -53,7 +53,7 @@ func (tx *Tx) LedgerHead() (Head, error) {
 	}
 	var e Entry
 	if err := json.Unmarshal(raw, &e); err != nil {
-		return Head{}, fmt.Errorf("store: ledger %d cannot be read: %w", keyID(last), err)
+		return Head{}, fmt.Errorf("%w: ledger %d cannot be read: %w", ErrDamaged, keyID(last), err)
 	}
 	return Head{e.Number, e.Hash}, nil
 }

@@ -23,7 +23,7 @@ func OpenToWork(path string) (*Store, error) {
 		return nil, err
 	}
 	if err = s.checkAfterCrash(); err == nil {
-		err = s.db.Update(func(tx *bolt.Tx) error {
+		err = s.update(func(tx *bolt.Tx) error {
 			return tx.Bucket(metaBucket).Put(atWorkKey, []byte("true"))
 		})
 	}
@@ -63,6 +63,6 @@ func (s *Store) checkAfterCrash() error {
 // costs a check at the next start.
 func (s *Store) rest() {
 	if s.atWork && !s.doubtful.Load() {
-		_ = s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(metaBucket).Delete(atWorkKey) })
+		_ = s.update(func(tx *bolt.Tx) error { return tx.Bucket(metaBucket).Delete(atWorkKey) })
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"syscall"
 
 	"qualifyd/cmd/config"
@@ -107,6 +108,12 @@ func report(w io.Writer, err error) {
 		fmt.Fprintln(w, "hint: qualifyd store check lists what is wrong; qualifyd store restore FILE puts a backup in the store's place")
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		fmt.Fprintln(w, "hint: make room on the disk, and run it again: nothing is lost, and it goes on from what was kept")
+	case errors.Is(err, syscall.EROFS):
+		fmt.Fprintln(w, "hint: the disk is mounted read-only, as the system does to one that failed; its log says more")
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		fmt.Fprintln(w, "hint: no more files can be opened; raise the limit (ulimit -n, or LimitNOFILE= in the unit)")
+	case errors.Is(err, fs.ErrPermission):
+		fmt.Fprintln(w, "hint: run it as the user that the service runs as, or as root")
 	case errors.Is(err, syscall.EIO):
 		fmt.Fprintln(w, "hint: the disk fails, says the system; its log says more. Once it is sound, qualifyd store check tells whether the store is whole")
 	case errors.Is(err, store.ErrNewer):
