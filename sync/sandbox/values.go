@@ -79,7 +79,7 @@ func coerceDate(f *FieldDef, v any) (any, *apiError) {
 	if t, ok := v.(time.Time); ok {
 		return t.UTC().Format(dateLayout), nil
 	}
-	if t, err := time.Parse(dateLayout, fmt.Sprint(v)); err == nil {
+	if t, err := time.Parse(dateLayout, fmt.Sprint(v)); err == nil && known(t) {
 		return t.Format(dateLayout), nil
 	}
 	if t, ok := parseStamp(fmt.Sprint(v)); ok {
@@ -143,12 +143,15 @@ func stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
 
 func parseStamp(s string) (time.Time, bool) {
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999-0700", "2006-01-02T15:04:05.999999999Z07", "2006-01-02 15:04:05"} {
-		if t, err := time.Parse(layout, s); err == nil {
+		if t, err := time.Parse(layout, s); err == nil && known(t.UTC()) {
 			return t.UTC(), true
 		}
 	}
 	return time.Time{}, false
 }
+
+// known tells a time that Salesforce can hold: of the years 1700 to 4000.
+func known(t time.Time) bool { return t.Year() >= 1700 && t.Year() <= 4000 }
 
 // shown is the JSON form of a stored value.
 func shown(f *FieldDef, v any) any {
