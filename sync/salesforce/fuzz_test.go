@@ -33,6 +33,24 @@ func cutShort(body []byte) []byte {
 	return whole[:len(whole)*2/3]
 }
 
+// addRecorded adds the recorded answers of a folder as seeds, where there are any.
+func addRecorded(f *testing.F, folder string) {
+	f.Helper()
+	if root := os.Getenv("QUALIFYD_RECORDED"); root != "" {
+		files, err := filepath.Glob(filepath.Join(root, folder, "*.json"))
+		if err != nil || len(files) == 0 {
+			f.Fatalf("%s has no recorded answers: %v", filepath.Join(root, folder), err)
+		}
+		for _, file := range files {
+			body, err := os.ReadFile(file)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(body)
+		}
+	}
+}
+
 // eachPage are pages as they come.
 var eachPage = []string{
 	onePage,
@@ -50,6 +68,7 @@ func FuzzPage(f *testing.F) {
 	for _, page := range eachPage {
 		f.Add([]byte(page))
 	}
+	addRecorded(f, "amp-connectors")
 	f.Fuzz(func(t *testing.T, body []byte) {
 		page, err := decodePage(body)
 		if err != nil {
@@ -173,6 +192,8 @@ func wantResult(t *testing.T, got Result, sent []*Page) {
 // FuzzDescribe: a describe is either refused, or each field can be told and judged by its type; the store gives it back unchanged.
 func FuzzDescribe(f *testing.F) {
 	f.Add([]byte(leadDescribe))
+	addRecorded(f, filepath.Join("restforce", "sobject"))
+	addRecorded(f, "nifi")
 	f.Add([]byte(`{"name":"Lead","fields":[{"name":"Status","type":"picklist","picklistValues":[{"value":"A","label":null,"active":true},null]}]}`))
 	f.Add([]byte(`{"name":"Lead","fields":[{}]}`))
 	f.Add([]byte(`{"name":"Lead","fields":[]}`))
