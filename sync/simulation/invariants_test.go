@@ -250,7 +250,7 @@ func (i *invariants) lookAtRecord(tx *store.Tx, one *record, mark, rows store.Wa
 	if err != nil {
 		return err
 	}
-	missing := i.missing(one, one.versions[v], one.rows[:n], s)
+	missing := i.missing(one, v, one.rows[:n], s)
 	if missing == "" {
 		i.seen[one] = v + n
 		return nil
@@ -264,10 +264,11 @@ func (i *invariants) lookAtRecord(tx *store.Tx, one *record, mark, rows store.Wa
 		one.object, clock(mark.At), mark, clock(rows.At), one.id, missing, s)
 }
 
-// missing is what of a record a snapshot lacks, "" where it has all.
-func (i *invariants) missing(one *record, v version, rows []historyRow, s rules.Snapshot) string {
-	if !has(s, v) {
-		return "what it is since " + clock(v.at)
+// missing is what of a record's version and history rows a snapshot lacks, "" where it has all. Of a record that was deleted since, no more may have been seen.
+func (i *invariants) missing(one *record, v int, rows []historyRow, s rules.Snapshot) string {
+	gone := s.Deleted && slices.ContainsFunc(one.versions[v+1:], version.deleted)
+	if !gone && !has(s, one.versions[v]) {
+		return "what it is since " + clock(one.versions[v].at)
 	}
 	for _, row := range rows {
 		if i.promisedRow(one, row) && count(rows, row) > rowsIn(s, row) {
