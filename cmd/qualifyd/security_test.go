@@ -48,6 +48,20 @@ func TestEveryThreatOfTheDocumentHasItsTest(t *testing.T) {
 	}
 }
 
+// docs/reliability.md names tests and fuzz targets that exist.
+func TestEveryTestThatReliabilityNamesExists(t *testing.T) {
+	exists := testsOfTheTree(t)
+	names := regexp.MustCompile("`((?:Test|Fuzz)\\w*)`").FindAllStringSubmatch(string(readFile(t, root+"/docs/reliability.md")), -1)
+	if len(names) < 30 {
+		t.Errorf("docs/reliability.md: got %d names of tests, want thirty at least", len(names))
+	}
+	for _, name := range names {
+		if !exists[name[1]] {
+			t.Errorf("docs/reliability.md: there is no test %s", name[1])
+		}
+	}
+}
+
 // testsOfTheTree are the names of all tests and fuzz targets.
 func testsOfTheTree(t *testing.T) map[string]bool {
 	found := map[string]bool{}
