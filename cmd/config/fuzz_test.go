@@ -11,7 +11,7 @@ import (
 )
 
 // secretLine is a secret that stands in a file.
-var secretLine = regexp.MustCompile(`(?m)^\s*(?:client_secret|private_key|api_key): *(\S{8,})$`)
+var secretLine = regexp.MustCompile(`(?m)^\s*(?:client_secret|private_key|api_key): *[*&!"']*(\S{8,})$`)
 
 // FuzzLoad: every text is a config or a *Problems that names lines of the file and no secret in it; and a config is the same once shown and loaded.
 func FuzzLoad(f *testing.F) {
@@ -29,6 +29,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add([]byte("a: &a [*a]\n"))
 	f.Add([]byte("campaigns: &a\n  - fields: *a\n"))
 	f.Add([]byte("---\n"))
+	f.Add([]byte("salesforce:\n  auth:\n    client_secret: *hunter2hunter2\n"))
 	path := filepath.Join(f.TempDir(), "config.yaml")
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if err := os.WriteFile(path, text, 0o600); err != nil {
@@ -71,7 +72,7 @@ func wantProblems(t *testing.T, text []byte, err error) {
 // FuzzValues: a value that is accepted is written such that it is read as the same, and is within its bounds.
 func FuzzValues(f *testing.F) {
 	for _, text := range []string{
-		"20m", "1h0m0s", "1.5h", "-5m", "20", "20%", "0.001%", "100%", "1e2%", "20000", "50/1h", "5 / 90s", "off", "false", "0/1h", "1/0s",
+		"20m", "1h0m0s", "1.5h", "-5m", "20", "20%", "0.001%", "100%", "1e2%", "200%", "-1%", "20000", "50/1h", "5 / 90s", "off", "false", "0/1h", "1/0s",
 		"2026-01-01", "2026-01-01T09:00:00Z", "2026-01-01T09:00:00.5+02:00", "2026-02-30", "0123", "9223372036854775807", "1_0", "true", "TRUE", "",
 	} {
 		f.Add(text)

@@ -13,7 +13,7 @@ func FuzzPins(f *testing.F) {
 	for _, file := range []string{
 		"id,record\n1001,00Q000000000001EAA\n1002,00Q000000000002EAA", "\ufeffCode;Record ID\r\ncode1001;00Q000000000001EAA\r\n", "REFERRAL\tRecord_Id\ncode1001\t00Q000000000001\n",
 		"\"Name\",\"code\",\"record-id\",\"Notes\"\n\"Smith, Ann\",\"code1001\",\"00Q000000000001EAA\",\"says \"\"yes\"\"\nsoon\"\n\nBob,code1002, 00Q000000000002EAA ,\n,,,\n",
-		"name,id,record\nJ\xfcrgen,1001,00Q000000000001EAA\n", "id,code,record\n1001,code1001,x\n", "id,record,email\n1001,x,other@example.com\n,y,\n1002,,ann@example.com\n",
+		"name,id,record\nJ\xfcrgen,1001,00Q000000000001EAA\n", "id,code,record\n1001,Code1001,x\n", "id,record,email\n1001,x,other@example.com\n,y,\n1002,,ann@example.com\n",
 		"id,record,record_id\n1,a,b\n", "id,record\n1,2,3\n", "id,record\n\xff,1\n", "id,record\n1,\"open\n2,3\n", "id,id,record\n", "\xff\xfei\x00d\x00", "id;record,email\n", "",
 	} {
 		f.Add([]byte(file))

@@ -129,6 +129,7 @@ func FuzzComposite(f *testing.F) {
 	f.Add([]byte(composite(sub("one", "400", `[{"message":"No such column","errorCode":"INVALID_FIELD"}]`), sub("two", "200", onePage))))
 	f.Add([]byte(composite(sub("one", "401", expired))))
 	f.Add([]byte(composite(sub("one", "200", onePage), sub("one", "200", onePage), sub("two", "200", `null`))))
+	f.Add([]byte(composite(sub("one", "500", onePage), sub("two", "204", onePage))))
 	f.Add([]byte(`{"compositeResponse":[null,{}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		synctest.Test(t, func(t *testing.T) {
@@ -336,7 +337,7 @@ func wantID(t *testing.T, id, kind string) {
 // FuzzCreated: a record counts as made only where the answer says so and names it; and what else it says leaves open whether it was made.
 func FuzzCreated(f *testing.F) {
 	for _, body := range []string{
-		`{"id":"00Q000000000001EAA","success":true,"errors":[]}`, `{"id":"00Q000000000001","success":true}`, `{"id":"00Q000000000001EAA"}`, `{"success":true}`,
+		`{"id":"00Q000000000001EAA","success":true,"errors":[]}`, `{"id":"00Q000000000001","success":true}`, `{"id":"00Q000000000001EAA"}`, `{"success":true}`, `{"id":"00Q000000000001EAA","success":false}`,
 		`{"id":null,"success":false,"errors":[{"statusCode":"UNABLE_TO_LOCK_ROW","message":"x","fields":[]}]}`,
 		`{"success":false,"errors":[{"statusCode":"MALFORMED_ID","message":"of ann@example.com","fields":["Email"]}]}`, `[]`, `null`, ``, `<html>`,
 	} {
@@ -417,7 +418,7 @@ func FuzzConnection(f *testing.F) {
 	for _, text := range []string{
 		`{"refresh_token":"5Aep861secret","login_url":"https://acme.my.salesforce.com","client_id":"3MVG9","org_id":"00Dx0000000BV7zEAG","connected_at":"2026-11-27T08:00:00Z"}`,
 		`{"refresh_token":"t","login_url":"l","client_id":"c","connected_at":"2026-11-27T08:00:00.123+01:00","unanswered_since":"2026-11-27T09:00:00Z"}`,
-		`{"refresh_token":"5Aep861secret"`, `{"refresh_token":5,"login_url":"l","client_id":"c"}`, `{"connected_at":"5Aep861secret"}`, `null`, ``,
+		`{"refresh_token":"5Aep861secret"`, `{"refresh_token":5,"login_url":"l","client_id":"c"}`, `{"connected_at":"5Aep861secret"}`, `{"login_url":"l","client_id":"c"}`, `null`, ``,
 	} {
 		f.Add([]byte(text))
 	}
