@@ -75,6 +75,9 @@ func (w *world) start() *running {
 		w.t.Fatal(err)
 	}
 	via := sandbox.Transport(map[string]http.Handler{salesforceHost: w.through(w.org.Handler()), referralFactoryHost: w.through(w.rf.Handler())})
+	if w.reach != nil {
+		via = w.reach(via)
+	}
 	d := &running{world: w, store: s, log: &logBook{}, ended: make(chan error, 1)}
 	built, err := build(c, s, newLogger(d.log, c.Log), transports{via, via})
 	if err != nil {
@@ -231,6 +234,7 @@ func TestTheDaemonSurvivesAnOutageOfReferralFactory(t *testing.T) {
 		d.wantBetween("polls while Referral Factory is away", d.askedFor("/composite")-polls, 88, 102)
 		d.wantTroubles(desk.PollJob)
 		d.wantTroubles(desk.SweepJob, began)
+		d.wantTroubles(desk.DeliverJob, began) // nor is all well while it waits
 		d.rf.SetFault(nil)
 		d.after(time.Hour + time.Minute) // what was tried in vain is tried again within an hour
 		d.wantQualified(ann)

@@ -54,8 +54,9 @@ type world struct {
 	rf     *sandbox.ReferralFactory
 	after  func(time.Duration) // lets the time of both services go by
 	folder string
-	config string        // path of the config file
-	wired  func(*daemon) // is shown a daemon before it runs; nil where nobody looks
+	config string                                    // path of the config file
+	wired  func(*daemon)                             // is shown a daemon before it runs; nil where nobody looks
+	reach  func(http.RoundTripper) http.RoundTripper // comes between a daemon in a bubble and its services; nil where nothing does
 
 	mu        sync.Mutex
 	asked     []string // every request of either service: method and path

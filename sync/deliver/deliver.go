@@ -62,9 +62,10 @@ type Deliverer struct {
 
 // wait keeps an entry in trouble from being tried at every turn. It is not stored: the local clock only decides when to wake up.
 type wait struct {
-	since time.Time // of the debt; another debt of the referral has a patience of its own
-	until time.Time
-	tries int
+	since   time.Time // of the debt; another debt of the referral has a patience of its own
+	until   time.Time
+	tries   int
+	trouble error
 }
 
 // New returns a Deliverer. Its calls go before those of a sweep.
@@ -76,8 +77,8 @@ func New(o Options) *Deliverer {
 // inARow is how many entries in a row may find the service unavailable before the rest is left for later.
 const inARow = 3
 
-// Run tries every entry of the outbox once. patient leaves out those that wait after trouble. It returns all that went wrong, joined: with
-// ErrOpen where an outcome is not known, and with the error of a refused key, after which nothing else is tried.
+// Run tries every entry of the outbox once. patient leaves out those that wait after trouble, which is then still theirs. It returns all that went
+// wrong, joined: with ErrOpen where an outcome is not known, and with the error of a refused key, after which nothing else is tried.
 func (d *Deliverer) Run(ctx context.Context, patient bool) error {
 	var debts []store.Debt
 	if err := d.Store.View(func(tx *store.Tx) (err error) { debts, err = tx.Debts(); return err }); err != nil {
@@ -89,16 +90,23 @@ func (d *Deliverer) Run(ctx context.Context, patient bool) error {
 	var problems []error
 	failures := 0
 	for _, debt := range debts {
-		if debt.Parked || patient && d.waiting(debt) {
+		if debt.Parked {
+			continue
+		}
+		if trouble := d.waiting(debt); patient && trouble != nil {
+			problems = append(problems, trouble)
 			continue
 		}
 		err := d.deliver(ctx, debt.Referral)
+		if err != nil {
+			err = fmt.Errorf("deliver referral %d: %w", debt.Referral, err)
+		}
 		d.note(debt, err)
 		if err == nil {
 			failures = 0
 			continue
 		}
-		problems = append(problems, fmt.Errorf("deliver referral %d: %w", debt.Referral, err))
+		problems = append(problems, err)
 		var refused *referralfactory.Refused
 		var unavailable *referralfactory.Unavailable
 		if errors.As(err, &unavailable) && (unavailable.Status == 0 || unavailable.Status >= 300) {
@@ -133,12 +141,14 @@ func (d *Deliverer) ready(debts int) (bool, error) {
 	return false, nil
 }
 
-// waiting tells whether an entry waits after trouble.
-func (d *Deliverer) waiting(debt store.Debt) bool {
+// waiting is the trouble after which an entry waits; nil when it does not wait.
+func (d *Deliverer) waiting(debt store.Debt) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	w := d.waits[debt.Referral]
-	return w.since.Equal(debt.Since) && time.Now().Before(w.until)
+	if w := d.waits[debt.Referral]; w.since.Equal(debt.Since) && time.Now().Before(w.until) {
+		return w.trouble
+	}
+	return nil
 }
 
 // note sets when an entry is tried again: soon after the first trouble, then less and less often.
@@ -155,6 +165,7 @@ func (d *Deliverer) note(debt store.Debt, err error) {
 	}
 	w.until = time.Now().Add(min(15*time.Second<<min(w.tries, 8), time.Hour))
 	w.tries++
+	w.trouble = err
 	d.waits[debt.Referral] = w
 }
 

@@ -100,7 +100,7 @@ func TestPatienceIsWithTheDebtInTroubleOnly(t *testing.T) {
 		same(t, "run", kind(w.deliverer.Run(t.Context(), true)), "trouble")
 		second := w.owe()
 		w.requests = nil
-		same(t, "run", w.deliverer.Run(t.Context(), true), error(nil))
+		same(t, "run, in which the first waits", kind(w.deliverer.Run(t.Context(), true)), "trouble")
 		same(t, "requests", w.requests, []string{get(second), "PUT"})
 	})
 }

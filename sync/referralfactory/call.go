@@ -94,7 +94,7 @@ func (c *Client) call(ctx context.Context, method, path string, body []byte, res
 	start := time.Now()
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return Answer{}, nil, &Unavailable{Cause: withoutURL(err)}
+		return Answer{}, nil, &Unavailable{Cause: late(ctx, withoutURL(err))}
 	}
 	defer resp.Body.Close()
 	took := time.Since(start)
@@ -103,7 +103,7 @@ func (c *Client) call(ctx context.Context, method, path string, body []byte, res
 		Stringer("took", took).Msg("Referral Factory answered")
 
 	answer := newAnswer(resp.Header, took)
-	err = c.judge(resp, content, err)
+	err = c.judge(resp, content, late(ctx, err))
 	if err != nil && !(errors.Is(err, ErrNotFound) && answer.Date.IsZero()) {
 		return answer, nil, err
 	}
@@ -133,6 +133,14 @@ func withoutURL(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
 		return u.Err
+	}
+	return err
+}
+
+// late says in one way, though net/http says it in several, that a call was given up for the time it took.
+func late(ctx context.Context, err error) error {
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return fmt.Errorf("no whole answer within %s", callTimeout)
 	}
 	return err
 }

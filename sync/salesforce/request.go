@@ -232,6 +232,9 @@ var errTooLarge = fmt.Errorf("the answer is larger than %d MB", maxBody>>20)
 func unreadable(ctx context.Context, r request, resp *http.Response, cause error) *APIError {
 	e := failure(r, resp.StatusCode, resp.Header, nil)
 	e.Message, e.Err = "the answer could not be read", bareCause(cause)
+	if errors.Is(cause, context.DeadlineExceeded) {
+		e.Err = fmt.Errorf("it was not whole within %s", r.timeout())
+	}
 	switch {
 	case ctx.Err() != nil:
 		e.Kind, e.Err = Stopped, ctx.Err()
