@@ -1,12 +1,14 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"syscall"
@@ -220,19 +222,33 @@ func check(db *bolt.DB) error {
 	})
 }
 
-// complete adds the buckets that a store of this schema had not from the beginning.
+// complete adds the buckets that a store of this schema had not from the beginning. A bucket may also be missing because its name was damaged: then
+// there is one of a name that no store has, or the pages make no sense, and nothing is added.
 func complete(db *bolt.DB) error {
 	var missing [][]byte
+	unknown := ""
 	err := db.View(func(tx *bolt.Tx) error {
 		for _, name := range buckets {
 			if tx.Bucket(name) == nil {
 				missing = append(missing, name)
 			}
 		}
-		return nil
+		return tx.ForEach(func(name []byte, _ *bolt.Bucket) error {
+			if !slices.ContainsFunc(buckets, func(known []byte) bool { return bytes.Equal(known, name) }) {
+				unknown = shown(name)
+			}
+			return nil
+		})
 	})
 	if err != nil || len(missing) == 0 {
 		return err
+	}
+	if unknown != "" {
+		return fmt.Errorf("%w: it lacks the bucket %s, and has one of the name %s", ErrDamaged, missing[0], unknown)
+	}
+	var p problems
+	if _, err := (&Store{db: db}).checkPages(&p, nil, time.Time{}); err != nil || len(p.list) > 0 {
+		return errors.Join(err, Report{Problems: p.list, More: p.more}.Err())
 	}
 	return db.Update(func(b *bolt.Tx) error {
 		for _, name := range missing {

@@ -383,3 +383,28 @@ func TestAStoreWithoutTheNewerBucketsIsCompleted(t *testing.T) {
 	}
 	same(t, "referrals", count(t, path), 500)
 }
+
+// A bucket whose name was damaged is not taken for one that is missing, and made anew without what was in it.
+func TestABucketOfADamagedNameIsNoMissingOne(t *testing.T) {
+	path := newPath(t)
+	filled(t, path)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged := bytes.ReplaceAll(whole, []byte("watermark"), []byte("watermarj"))
+	if err := os.WriteFile(path, damaged, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, open := range []func(string) (*store.Store, error){store.Open, store.OpenToWork} {
+		s, err := open(path)
+		if s != nil || !errors.Is(err, store.ErrDamaged) || !strings.Contains(err.Error(), `lacks the bucket watermark, and has one of the name "watermarj"`) {
+			t.Errorf("got %v, %v; want ErrDamaged and both names", s, err)
+		}
+	}
+	after, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "it is as before", bytes.Equal(after, damaged), true)
+}

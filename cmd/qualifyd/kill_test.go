@@ -49,7 +49,7 @@ func (c *child) run(t *testing.T) int {
 
 // told is what the process said and ended with.
 func (c *child) told(t *testing.T, command string, code int) result {
-	return result{t, command, code, "", c.output.String()}
+	return result{t, command, code, "", c.output.String()} // in one, as they came
 }
 
 // killAt has the nth request kill the process: before the service does what it asks, or after, but before the process learns of it.
