@@ -68,7 +68,7 @@ func (e *Rejected) Error() string {
 		}
 		text += strings.Join(e.Fields[field], " ")
 	}
-	return text
+	return cut(text, 1000)
 }
 
 // Unavailable says that the service did not answer, or not as it should; later
@@ -170,8 +170,13 @@ var emailAddress = regexp.MustCompile(`[^\s"'<>(),;:]+@[^\s"'<>(),;:]+`)
 // key, no e-mail address, one line, not too long.
 func (c *Client) clean(text string) string {
 	text = oneLine(strings.ReplaceAll(text, *c.key.Load(), "(API key)"))
-	if runes := []rune(text); len(runes) > 300 {
-		text = string(runes[:300]) + "..."
+	return cut(text, 300)
+}
+
+// cut shortens a text to so many characters.
+func cut(text string, most int) string {
+	if runes := []rune(text); len(runes) > most {
+		text = string(runes[:most]) + "..."
 	}
 	return text
 }
