@@ -172,8 +172,8 @@ func TestAStoreThatIsDamagedAnywhere(t *testing.T) {
 		}
 	}
 	t.Logf("of %d damages, %d were found by store check, and %d of those in the pages", *damages, found, refused)
-	if found < *damages/4 || refused == 0 {
-		t.Errorf("got %d damages found, %d of them in the pages, want more", found, refused)
+	if found < *damages/4 {
+		t.Errorf("got %d damages found, want more", found)
 	}
 	w.process(nil, "store", "restore", w.at("backup.db")).want(exitDone)
 	w.wantBoth(ann, bob)
