@@ -89,8 +89,11 @@ func (r *Referral) JoinTimes(zone *time.Location, sweep time.Time, lacking []tim
 func StartOfDay(t time.Time, zone *time.Location) time.Time {
 	year, month, day := t.Date()
 	start := time.Date(year, month, day, 0, 0, 0, 0, zone)
-	if start.Day() != day { // midnight fell into the hour that summer time skips, as in Santiago
+	switch before := start.Add(-time.Hour); {
+	case start.Day() != day: // midnight fell into the hour that summer time skips, as in Santiago
 		start = start.Add(time.Hour)
+	case before.Day() == day: // there are two midnights, an hour apart, as in Gaza
+		start = before
 	}
 	return start.UTC()
 }

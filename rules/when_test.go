@@ -81,6 +81,36 @@ func TestDayThatBeginsWithoutMidnight(t *testing.T) {
 	}
 }
 
+// A day begins where its date does, whatever the zone does to its clocks: it has 23 or 25 hours then, or no midnight, or two.
+func TestEveryDayBeginsWithItsDate(t *testing.T) {
+	lengths := map[time.Duration]int{}
+	for _, name := range []string{
+		"UTC", "Europe/Berlin", "Europe/London", "America/New_York", "America/St_Johns", "America/Havana", "America/Santiago", "America/Asuncion", "America/Sao_Paulo",
+		"America/Nuuk", "Atlantic/Azores", "Africa/Cairo", "Africa/Casablanca", "Asia/Beirut", "Asia/Gaza", "Asia/Amman", "Asia/Tehran", "Asia/Kathmandu",
+		"Australia/Lord_Howe", "Australia/Sydney", "Pacific/Chatham", "Pacific/Kiritimati", "Antarctica/Troll",
+	} {
+		zone, err := time.LoadLocation(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		day := time.Date(2016, 1, 1, 0, 0, 0, 0, time.UTC)
+		for ; day.Year() < 2036; day = day.AddDate(0, 0, 1) {
+			begins, next := rules.StartOfDay(day, zone), rules.StartOfDay(day.AddDate(0, 0, 1), zone)
+			date := day.Format(time.DateOnly)
+			if first := begins.In(zone).Format(time.DateOnly); first != date {
+				t.Errorf("%s in %s begins at %v, which is on the %s there", date, name, begins, first)
+			}
+			if before := begins.Add(-time.Second).In(zone).Format(time.DateOnly); before >= date {
+				t.Errorf("%s in %s begins at %v, and the second before is on the %s there", date, name, begins, before)
+			}
+			lengths[next.Sub(begins)]++
+		}
+	}
+	if lengths[23*time.Hour] < 100 || lengths[25*time.Hour] < 100 {
+		t.Errorf("got days of these lengths: %v; want many of 23 and of 25 hours", lengths)
+	}
+}
+
 // DESIGN 4, Existed before: created earlier than joined; or, on the sign-up day itself, earlier than the newest complete sweep that lacked
 // the referral.
 func TestExistedBefore(t *testing.T) {

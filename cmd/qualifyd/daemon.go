@@ -221,7 +221,7 @@ func record(s *store.Store, name string, begun time.Time, err error) error {
 			return readErr
 		}
 		trouble, ended := inOneLine(err), time.Now()
-		if name == desk.DeliverJob && trouble == r.Trouble && ended.Sub(r.Ended) < recordAgain {
+		if name == desk.DeliverJob && trouble == r.Trouble && ended.Sub(r.Ended).Abs() < recordAgain { // the clock may have been set back
 			return nil
 		}
 		r.Begun, r.Ended = begun.UTC(), ended.UTC()

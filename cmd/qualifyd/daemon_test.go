@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -394,5 +395,31 @@ func TestTheDaemonEndsWhenItsStoreFails(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// How a job went is for people, by this machine's clock: one that was set back by a day must not keep the newest trouble from them for a day.
+func TestAJobIsRecordedAfterTheClockWasSetBack(t *testing.T) {
+	s, err := store.Create(filepath.Join(t.TempDir(), "qualifyd.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	trouble, begun := errors.New("the service is away"), time.Now()
+	err = s.Update(func(tx *store.Tx) error {
+		return tx.PutRun(store.Run{Job: desk.DeliverJob, Ended: begun.Add(24 * time.Hour), Trouble: trouble.Error()})
+	})
+	if err := errors.Join(err, record(s, desk.DeliverJob, begun, trouble)); err != nil {
+		t.Fatal(err)
+	}
+	err = s.View(func(tx *store.Tx) error {
+		r, err := tx.Run(desk.DeliverJob)
+		if r.Ended.After(time.Now()) {
+			t.Errorf("got that it ended at %v, want now", r.Ended)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

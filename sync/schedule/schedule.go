@@ -17,7 +17,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/robfig/cron/v3"
 	"github.com/rs/zerolog"
 )
 
@@ -36,12 +35,13 @@ type Job struct {
 type Runner struct {
 	jobs    map[string]*worker
 	log     zerolog.Logger
+	now     func() time.Time
 	stopped chan struct{}
 }
 
 // New takes jobs with distinct names. Nothing runs before Run.
 func New(log zerolog.Logger, jobs ...Job) *Runner {
-	r := &Runner{jobs: make(map[string]*worker), log: log, stopped: make(chan struct{})}
+	r := &Runner{jobs: make(map[string]*worker), log: log, now: time.Now, stopped: make(chan struct{})}
 	for _, job := range jobs {
 		r.jobs[job.Name] = &worker{Job: job, turn: make(chan chan struct{}), log: log.With().Str("job", job.Name).Logger()}
 	}
@@ -51,16 +51,13 @@ func New(log zerolog.Logger, jobs ...Job) *Runner {
 // Run runs the jobs until ctx is done, and then waits for those in progress,
 // which see ctx. Call it once.
 func (r *Runner) Run(ctx context.Context) {
-	c := cron.New(cron.WithLocation(time.UTC))
 	var working sync.WaitGroup
 	for _, w := range r.jobs {
 		working.Go(func() { w.work(ctx) })
-		c.Schedule(w.Spec.times, cron.FuncJob(func() { w.due(ctx) }))
+		working.Go(func() { w.keepTime(ctx, r.now) })
 	}
-	c.Start()
 	<-ctx.Done()
 	close(r.stopped)
-	<-c.Stop().Done()
 	working.Wait()
 }
 
@@ -130,18 +127,28 @@ func (w *worker) run(ctx context.Context) {
 	w.Job.Run(ctx)
 }
 
-// due is called by cron, on a goroutine of its own.
-func (w *worker) due(ctx context.Context) {
-	now := time.Now()
-	late := time.NewTimer(jitter(w.Spec.Next(now).Sub(now)))
-	defer late.Stop()
-	select {
-	case <-ctx.Done():
-		return
-	case <-late.C:
-	}
-	if !w.offer() {
-		w.log.Info().Msg("job skipped: it is still running")
+// keepTime offers the job its turn when it is due. It waits for a time, not until one, as cron's own runner does: a machine's clock that is set back by
+// a day would put off all runs by a day there.
+func (w *worker) keepTime(ctx context.Context, now func() time.Time) {
+	late := time.Duration(0)
+	for {
+		last := now().Add(-late) // when it was due last, by the clock as it is set now
+		due := w.Spec.Next(last)
+		if due.IsZero() {
+			return
+		}
+		wait := due.Sub(last) - late
+		late = jitter(w.Spec.Next(due).Sub(due))
+		timer := time.NewTimer(wait + late)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+		if !w.offer() {
+			w.log.Info().Msg("job skipped: it is still running")
+		}
 	}
 }
 

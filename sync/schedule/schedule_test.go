@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -104,6 +105,31 @@ func TestJitterIsATenthOfTheGapAndAtMostFiveSeconds(t *testing.T) {
 				t.Errorf("%s: every run came %v late, want them to differ", text, late[0])
 			}
 		})
+	}
+}
+
+// A machine's clock that is set back by a day does not put off the runs by a day, and one that is set forward by a year does not have them made up
+// for.
+func TestAClockThatIsSetNeitherPutsOffNorMultipliesRuns(t *testing.T) {
+	for text, anHour := range map[string]int{"@every 1m": 60, "*/5 * * * *": 12, "10,40 * * * *": 2} {
+		for _, set := range []time.Duration{-24 * time.Hour, -time.Hour, -10 * time.Second, time.Hour, 366 * 24 * time.Hour} {
+			synctest.Test(t, func(t *testing.T) {
+				d, ahead := newDiary(), atomic.Int64{}
+				r := New(zerolog.Nop(), Job{Name: "job", Spec: spec(t, text), Run: func(context.Context) { d.note() }})
+				r.now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+				ctx, cancel := context.WithCancel(t.Context())
+				done := make(chan struct{})
+				go func() { defer close(done); r.Run(ctx) }()
+				time.Sleep(time.Hour + 30*time.Second)
+				ahead.Store(int64(set))
+				time.Sleep(time.Hour)
+				cancel()
+				<-done
+				if runs := len(d.runs); runs < 2*anHour-1 || runs > 2*anHour+1 {
+					t.Errorf("%s, the clock set by %v after an hour: ran at %v, want about %d runs in two hours", text, set, d.runs, 2*anHour)
+				}
+			})
+		}
 	}
 }
 
