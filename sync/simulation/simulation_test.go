@@ -14,10 +14,11 @@ import (
 )
 
 var (
-	oneSeed  = flag.Int64("seed", -1, "tell the whole story of one seed")
-	someMore = flag.Int("seeds", 0, "how many histories to go through at most; 0 is as many as fit into the time of an ordinary test, and for torture all")
-	firstOf  = flag.Uint64("from", 0, "the first seed")
-	torture  = flag.Bool("torture", false, "go through histories until one fails or the test is interrupted")
+	oneSeed    = flag.Int64("seed", -1, "tell the whole story of one seed")
+	someMore   = flag.Int("seeds", 0, "how many histories to go through at most; 0 is as many as fit into the time of an ordinary test, and for torture all")
+	firstOf    = flag.Uint64("from", 0, "the first seed")
+	modelAlone = flag.Bool("model", false, "leave it to the model to find what is wrong: the store's invariants are not looked at")
+	torture    = flag.Bool("torture", false, "go through histories until one fails or the test is interrupted")
 )
 
 // history is one seed's history, from its beginning to the model's verdict. It adds it to the tally.
