@@ -19,7 +19,7 @@ RACE := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
 
 test: ## all tests, shuffled, with the race detector where a C compiler exists
 	@test -n "$(RACE)" || echo "no C compiler: the tests run without the race detector"
-	$(GO) test $(RACE) -shuffle=on ./...
+	$(GO) test $(RACE) -timeout 20m -shuffle=on ./...
 
 torture: ## random histories of the whole system until one fails, or Ctrl-C (FROM=the first seed)
 	$(GO) test -count=1 -v -timeout 0 -run '^TestTorture$$' ./sync/simulation -torture -from $(or $(FROM),1000)
