@@ -54,7 +54,7 @@ var controls = []control{
 	{
 		guard: "a query that failed is no empty answer", file: "sync/poll/ask.go",
 		with: "if r.Err != nil || q.leaves(r) {", without: "if q.leaves(r) {",
-		finder: histories, says: "MISS",
+		finder: histories, says: invariant,
 	},
 	{
 		guard: "history rows are kept", file: "rules/snapshot.go",
