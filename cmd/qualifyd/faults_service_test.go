@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -135,6 +136,9 @@ func TestAnAnswerOfTwoGigabytesIsRefused(t *testing.T) {
 				}
 				if most := f.most.Load(); most > mostRead {
 					t.Errorf("%d MB of an answer were sent, want at most %d", most/megabytes, mostRead/megabytes)
+				}
+				if held := c.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10; held > mostHeld {
+					t.Errorf("the process held %d MB, want at most %d", held/megabytes, mostHeld/megabytes)
 				}
 				w.wantBoth(ann, bob)
 			})

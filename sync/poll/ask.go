@@ -198,7 +198,7 @@ func (t *pass) fail(ctx context.Context, err error, a salesforce.Answer, q quest
 			return t.ask(ctx, halves)
 		}
 		if q.spare {
-			t.failed[q.name] = true // the record is looked at without its history, and no watermark moves past that
+			t.failed[q.name] = true // the record is looked at without its history, and the pass was no whole one
 			return t.problem(ctx, fmt.Errorf("poll %s: %w", q.name, err))
 		}
 	}
