@@ -205,14 +205,17 @@ func (s Snapshot) Outdated() bool {
 		slices.ContainsFunc(s.Stages, func(r StageRow) bool { return r.At.After(s.Modstamp) })
 }
 
-// SetStages replaces the OpportunityHistory of the record by a complete reading, and keeps rows that reading did not show (a
-// history row that somebody deleted still happened).
-func (s *Snapshot) SetStages(rows []StageRow) {
-	for _, old := range s.Stages {
-		if !slices.ContainsFunc(rows, func(r StageRow) bool { return r.ID == old.ID }) {
-			rows = append(rows, old)
+// AddStages takes in a reading of the record's OpportunityHistory and reports whether any row is new. Rows that it does not show stay (a history
+// row that somebody deleted still happened), and those that it shows twice, as after a page that had to be asked for again, are one.
+func (s *Snapshot) AddStages(rows ...StageRow) bool {
+	added := false
+	for _, row := range rows {
+		if i := slices.IndexFunc(s.Stages, func(r StageRow) bool { return r.ID == row.ID }); i >= 0 {
+			s.Stages[i] = row
+		} else {
+			s.Stages, added = append(s.Stages, row), true
 		}
 	}
-	slices.SortStableFunc(rows, func(a, b StageRow) int { return a.At.Compare(b.At) })
-	s.Stages = rows
+	slices.SortStableFunc(s.Stages, func(a, b StageRow) int { return a.At.Compare(b.At) })
+	return added
 }

@@ -310,7 +310,7 @@ func stages(rows ...string) step {
 			id := fmt.Sprintf("008%d", len(s.now.stages))
 			s.now.stages = append(s.now.stages, rules.StageRow{ID: id, Stage: row[i+1:], At: at(row[:i])})
 		}
-		s.now.snapshot.SetStages(slices.Clone(s.now.stages))
+		s.now.snapshot.AddStages(s.now.stages...)
 	}
 }
 

@@ -338,9 +338,17 @@ func TestStageRows(t *testing.T) {
 // A history row that somebody deleted still happened; one that is read again is the same row.
 func TestHistoryIsKeptOnce(t *testing.T) {
 	var s rules.Snapshot
-	row := rules.StageRow{ID: "1", Stage: "Won", At: at("11 10:00")}
-	s.SetStages([]rules.StageRow{row, {ID: "0", Stage: "Open", At: at("10 10:00")}})
-	s.SetStages([]rules.StageRow{{ID: "2", Stage: "Lost", At: at("12 10:00")}})
+	won := rules.StageRow{ID: "1", Stage: "Won", At: at("11 10:00")}
+	opened := rules.StageRow{ID: "0", Stage: "Open", At: at("10 10:00")}
+	if !s.AddStages(won, opened, won, opened) {
+		t.Error("a first reading that shows two rows twice: got nothing new")
+	}
+	if !s.AddStages(rules.StageRow{ID: "2", Stage: "Lost", At: at("12 10:00")}) {
+		t.Error("a reading that shows one other row: got nothing new")
+	}
+	if s.AddStages(opened, won) {
+		t.Error("a reading of what is known: got something new")
+	}
 	var got []string
 	for _, r := range s.Stages {
 		got = append(got, r.ID)

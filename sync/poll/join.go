@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -62,11 +63,28 @@ func (t *pass) toJoin() ([]rules.Referral, error) {
 				t.unjoined[c.ID] = true
 			default:
 				waiting = append(waiting, r)
+				if err := t.noteOpen(tx, r); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
 	})
 	return waiting, err
+}
+
+// noteOpen notes the e-mail of a record that we asked for and had no answer about: the referral's may have become another since.
+func (t *pass) noteOpen(tx *store.Tx, r rules.Referral) error {
+	intent, begun, err := tx.Intent(r.ID)
+	if err != nil || !begun || intent.RecordID != "" {
+		return err
+	}
+	for name, text := range intent.Values {
+		if f, _ := t.described[intent.Object].Field(name); f.Name == "Email" {
+			t.given[r.ID] = rules.FoldEmail(text)
+		}
+	}
+	return nil
 }
 
 // arrival is what is left to do, outside the transaction, for a referral that joins.
@@ -124,8 +142,8 @@ func (t *pass) arrive(tx *store.Tx, sought rules.Referral, found map[string]seen
 		return a, false, err
 	}
 	if begun && intent.RecordID == "" {
-		if made := madeByUs(intent, candidates); made != nil {
-			return a, false, t.settleCreated(tx, r, c, intent, made.ID, time.Time{})
+		if made := t.madeByUs(tx, r, c, intent, found); made != "" {
+			return a, false, t.settleCreated(tx, r, c, intent, made, time.Time{})
 		}
 		if asked.Sub(intent.At) < settleAfter { // what the look-up has not shown may have been made since
 			t.problems = append(t.problems, fmt.Errorf("referral %d: %w", id, ErrOpen))
@@ -164,15 +182,21 @@ func (t *pass) arrived(tx *store.Tx, id int64, settled bool) error {
 // settleAfter is how long after a create request with a lost answer its record may still appear; only then is it asked for again.
 const settleAfter = 2 * time.Minute
 
-// madeByUs finds the record that a create request of ours made, though its answer was lost. Somebody may have deleted it since; it was made
-// all the same, and no other is.
-func madeByUs(intent store.Intent, candidates []rules.Candidate) *rules.Candidate {
-	for i, c := range candidates {
-		if made(intent, c.Record) && (c.CodeMatches || c.EmailMatches && !c.OthersCode) {
-			return &candidates[i]
+// madeByUs finds the record that a create request of ours made, though its answer was lost; "" when it is not there. Somebody may have deleted
+// it since; it was made all the same, and no other is. The e-mail that it was given counts even if the referral's is another by now, unless
+// somebody else is referred by it.
+func (t *pass) madeByUs(tx *store.Tx, r rules.Referral, c rules.Campaign, intent store.Intent, found map[string]seen) string {
+	for _, id := range slices.Sorted(maps.Keys(found)) {
+		s := found[id]
+		code := s.codes[t.codeField(c, s.Object)]
+		byCode := code != "" && code == r.Code
+		former := s.email != "" && s.email == t.given[r.ID] && len(tx.ReferralsByEmail(s.email)) == 0
+		byEmail := former || s.email != "" && s.email == rules.FoldEmail(r.Email)
+		if made(intent, s.Record) && (byCode || byEmail && !t.othersCode(tx, r, code)) {
+			return id
 		}
 	}
-	return nil
+	return ""
 }
 
 // made tells whether a record that carries the referral's code or e-mail is the one that a create request asked for: it is of the object, and

@@ -331,6 +331,46 @@ func TestALostCreateNeverMakesTwoRecords(t *testing.T) {
 	}
 }
 
+// The record was given the e-mail of then, and may carry nothing else that tells whose it is.
+func TestALostCreateIsFoundThoughTheReferralsEmailChanged(t *testing.T) {
+	campaign := creating(fieldCampaign(), rules.CreateNew)
+	campaign.CodeField = ""
+	running(t, one(campaign), func(w *world) {
+		ann := w.Refer("Ann")
+		w.org.SetFault(once(isCreate, &sandbox.Fault{Lost: true}))
+		if err := w.TryPass(); !errors.Is(err, poll.ErrOpen) {
+			t.Errorf("a create of unknown outcome: got %v, want ErrOpen", err)
+		}
+		w.rf.UpdateEmail(ann.ID, "new@example.com")
+		w.After(time.Minute)
+		w.Passes(4)
+		w.WantRecords("Lead", 1)
+		w.WantLinks(ann, w.org.IDs("Lead")[0])
+	})
+}
+
+// The former e-mail may have become somebody else's, and so may have the record that carries it.
+func TestALostCreateIsNotTakenForTheRecordOfWhoeverHasTheFormerEmail(t *testing.T) {
+	campaign := creating(fieldCampaign(), rules.CreateNew)
+	campaign.CodeField = ""
+	running(t, one(campaign), func(w *world) {
+		ann := w.Refer("Ann")
+		w.org.SetFault(once(isCreate, &sandbox.Fault{Refused: true}))
+		if err := w.TryPass(); !errors.Is(err, poll.ErrOpen) {
+			t.Errorf("a create of unknown outcome: got %v, want ErrOpen", err)
+		}
+		w.rf.UpdateEmail(ann.ID, "new@example.com")
+		ben := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ben", Email: ann.Email})
+		for range 6 {
+			w.After(time.Minute)
+			w.TryPass() // ErrOpen, until the first request can have no effect any more
+		}
+		w.WantRecords("Lead", 2)
+		w.WantLinks(ann, w.org.IDs("Lead")[1])
+		w.WantLinks(ben, w.org.IDs("Lead")[0])
+	})
+}
+
 func TestALostMarkIsSettledByTheNextPass(t *testing.T) {
 	for name, fault := range map[string]*sandbox.Fault{"carried out": {Lost: true}, "not carried out": {Refused: true}} {
 		t.Run(name, func(t *testing.T) {

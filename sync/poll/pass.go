@@ -37,9 +37,10 @@ type pass struct {
 
 	received, toReceive int // records read by Id, of those to be
 
-	pending int             // number of pending referrals, -1 while it is not counted
-	made    map[string]bool // object and e-mail of the records created
-	braked  map[int64]int   // qualifications that the brake held, by campaign
+	pending int              // number of pending referrals, -1 while it is not counted
+	made    map[string]bool  // object and e-mail of the records created
+	given   map[int64]string // e-mails of the records that were asked for, and may have been made, by referral
+	braked  map[int64]int    // qualifications that the brake held, by campaign
 }
 
 // demand is a record to be read by Id in this pass.
@@ -53,7 +54,7 @@ func (p *Poller) Pass(ctx context.Context) error {
 	t := &pass{
 		Poller: p, pending: -1,
 		failed: map[string]bool{}, gone: map[string]bool{}, unjoined: map[int64]bool{}, reading: map[string]demand{}, braked: map[int64]int{},
-		inVain: map[string]bool{}, made: map[string]bool{},
+		inVain: map[string]bool{}, made: map[string]bool{}, given: map[int64]string{},
 	}
 	err := t.run(ctx)
 	return errors.Join(append(t.problems, err, t.countCalls())...)

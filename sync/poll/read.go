@@ -253,13 +253,11 @@ func addRows(s *rules.Snapshot, rows []salesforce.Row) bool {
 		}
 		return added
 	}
-	before := len(s.Stages)
 	var stages []rules.StageRow
 	for _, row := range rows {
 		stages = append(stages, rules.StageRow{ID: row["Id"], Stage: row[rules.StageName], At: instant(row["CreatedDate"])})
 	}
-	s.SetStages(stages)
-	return len(s.Stages) != before
+	return s.AddStages(stages...)
 }
 
 // demandFormulas has the records under formula rules read, for their values move no stamp.

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"qualifyd/store"
@@ -57,8 +58,8 @@ func (m *model) closeRecords(r *referral) {
 			continue
 		}
 		made++
-		if one.versions[0].code() == "" && len(r.emails) > 1 {
-			lost++ // by its e-mail alone it is not found once that is another at Referral Factory
+		if one.versions[0].code() == "" && m.hadByAnother(r, one.versions[0].email()) {
+			lost++ // by its e-mail alone it may be taken for the other's
 			continue
 		}
 		for _, v := range one.versions {
@@ -78,6 +79,13 @@ func (m *model) closeRecords(r *referral) {
 	case made == 0 && m.mustHaveRecord(r):
 		m.w.fail(r.id, fmt.Sprintf("CREATED: no record was made for #%d", r.id))
 	}
+}
+
+// hadByAnother tells whether a referral's e-mail has been another's as well.
+func (m *model) hadByAnother(r *referral, email string) bool {
+	return slices.ContainsFunc(m.w.people.list, func(other *referral) bool {
+		return other != r && slices.ContainsFunc(other.emails, func(one string) bool { return strings.EqualFold(one, email) })
+	})
 }
 
 // atFirst tells whether the first whole sweep has shown a referral for certain.

@@ -33,9 +33,20 @@ func (o *ownership) must(id int64) bool { return len(o.now) == 1 && o.now[0] == 
 func (m *model) owner(c *campaign, one *record) *ownership {
 	k := claim{c.id, one.id}
 	if m.owners[k] == nil {
-		m.owners[k] = &ownership{now: []int64{nobody}}
+		m.owners[k] = &ownership{now: m.makers(c, one)}
 	}
 	return m.owners[k]
+}
+
+// makers is whose a record may be that nobody has looked at yet: its maker's, if qualifyd created it, also if it is gone by the time that it is
+// looked for.
+func (m *model) makers(c *campaign, one *record) []int64 {
+	for _, r := range m.w.people.list {
+		if one.ours && r.campaign == c && one.versions[0].f["LastName"] == r.code {
+			return union(nil, nobody, r.id)
+		}
+	}
+	return []int64{nobody}
 }
 
 // mayOwn tells whether a record may be a referral's.
