@@ -212,6 +212,26 @@ func TestTheTwoMinutesBeginWhenTheRequestWasGivenUp(t *testing.T) {
 	})
 }
 
+// What a read shows is as old as its beginning: the request may have had its effect before the answer came.
+func TestAReadThatTakesItsTimeDoesNotProveThatNothingWasSent(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.owe()
+		w.faultOnPut(&sandbox.Fault{Status: 500})
+		same(t, "run", kind(w.run()), "open")
+		time.Sleep(deliver.ResendAfter - 15*time.Second)
+		slow := true
+		w.rf.SetFault(func(r *http.Request) *sandbox.Fault {
+			if r.Method == http.MethodGet && slow {
+				slow = false
+				return &sandbox.Fault{Delay: 20 * time.Second}
+			}
+			return nil
+		})
+		same(t, "run with a slow read", kind(w.run()), "open")
+		same(t, "requests to qualify", w.puts(), 1)
+	})
+}
+
 func TestATakenQualificationThatDoesNotShowIsOpen(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		id := w.owe()

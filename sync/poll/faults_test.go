@@ -4,7 +4,10 @@ package poll_test
 // changes while a pass is under way, or between two, is in meanwhile_test.go.
 
 import (
+	"context"
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -214,7 +217,6 @@ func TestARecordIsCreatedThoughTheReferrerIsGone(t *testing.T) {
 	})
 }
 
-// A create that hung until the client gave it up may commit later still: the two minutes in which it is not sent again begin then, not when it was sent.
 // A look-up is as old as its beginning: what it has not shown may have been made before its last answer came.
 func TestALookUpThatTakesItsTimeDoesNotProveThatNothingWasMade(t *testing.T) {
 	running(t, one(creating(fieldCampaign(), rules.DoNothing)), func(w *world) {
@@ -232,6 +234,35 @@ func TestALookUpThatTakesItsTimeDoesNotProveThatNothingWasMade(t *testing.T) {
 	})
 }
 
+// The two minutes in which a create is not sent again begin when it was sent, however long before that Salesforce last said what time it is.
+func TestACreateThatWasSentLateInAPassIsNotSentAgainTooSoon(t *testing.T) {
+	c := creating(fieldCampaign(), rules.DoNothing)
+	c.Fields = append(c.Fields, rules.Mapping{To: "Description", Dynamic: "referrer.first_name"})
+	running(t, one(c), func(w *world) {
+		ann := w.Refer("Ann")
+		ctx, kill := context.WithCancel(w.ctx)
+		w.ctx = ctx
+		var killed string
+		w.rf.SetFault(once(func(r *http.Request) bool {
+			return strings.HasSuffix(r.URL.Path, fmt.Sprintf("/users/%d", ann.ReferrerID))
+		}, &sandbox.Fault{Delay: 25 * time.Second}))
+		w.org.SetFault(once(isCreate, &sandbox.Fault{Refused: true}))
+		w.after = onFirst(isCreate, func() {
+			killed = w.copyStore()
+			kill()
+		})
+		w.TryPass()
+		w.ctx, w.path = context.Background(), killed
+		w.Restart()
+		w.After(100 * time.Second)
+		mustContain(t, "a pass before the two minutes are over", w.TryPass(), poll.ErrOpen.Error())
+		w.After(20 * time.Second)
+		w.Passes(1)
+		w.WantRecords("Lead", 1)
+	})
+}
+
+// A create that hung until the client gave it up may commit later still: the two minutes in which it is not sent again begin then, not when it was sent.
 func TestACreateThatCommitsAfterItWasGivenUpIsNotSentAgain(t *testing.T) {
 	running(t, one(creating(fieldCampaign(), rules.DoNothing)), func(w *world) {
 		ann := w.Refer("Ann")

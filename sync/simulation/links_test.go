@@ -233,7 +233,7 @@ func (m *model) block(r *referral, one *record, certain bool) {
 	r.mayBlocked = true
 }
 
-// lookUp has a referral blocked by what existed before with its e-mail on any object, and frees it of what does not block any more.
+// lookUp has a referral blocked by what existed before with its e-mail on any object, or its code, and frees it of what does not block any more.
 func (m *model) lookUp(r *referral, p *run) {
 	if !r.maybeKnown || r.campaign.duplicates != "do_nothing" || r.pinnedOne {
 		return
@@ -253,11 +253,13 @@ func (m *model) lookUp(r *referral, p *run) {
 		}
 		s := m.sight(one, p)
 		for _, v := range s.versions {
-			if !v.there() || !slices.Contains(r.believed, v.email()) || m.existed(r, one.created()) == no {
+			byCode := r.campaign.coded && v.code() == r.code // pinned to somebody else, it is found all the same
+			byEmail := slices.Contains(r.believed, v.email())
+			if !v.there() || !byCode && !byEmail || m.existed(r, one.created()) == no {
 				continue
 			}
 			other := one.object != r.campaign.object
-			m.block(r, one, first && other && s.certain && len(r.believed) == 1 && m.existed(r, one.created()) == yes)
+			m.block(r, one, first && other && byEmail && s.certain && len(r.believed) == 1 && m.existed(r, one.created()) == yes)
 		}
 		if r.blockers[one] && !m.blocks(r, s) {
 			delete(r.blockers, one)
