@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"slices"
 )
 
@@ -89,7 +90,9 @@ func (m *model) link(c *campaign, p *run) {
 		}
 		own.now = after
 	}
-	for _, one := range m.w.truth.order {
+	inTurn := slices.Clone(m.w.truth.order) // of a chain of merges the first comes first
+	slices.SortStableFunc(inTurn, func(a, b *record) int { return cmp.Compare(a.now().act, b.now().act) })
+	for _, one := range inTurn {
 		m.merged(c, one, p)
 	}
 	for _, one := range m.w.truth.order { // a conversion's Contact is the Lead's referral's as well
@@ -127,6 +130,9 @@ func (m *model) merged(c *campaign, loser *record, p *run) {
 		for _, w := range to.now {
 			after = union(after, m.together(l, w, winner)...)
 		}
+	}
+	if w := winner.now(); w.act <= p.to && w.deleted() { // it may not have been seen before it was merged itself; the survivor of all is judged then
+		after = union(after, own.now...)
 	}
 	for _, v := range m.sight(winner, p).versions { // the survivor's own e-mail may be somebody's, who may have it or not
 		for _, was := range slices.Clone(after) {
