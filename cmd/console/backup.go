@@ -48,7 +48,7 @@ func (a *asking) write(ctx context.Context, name string, request []byte, out io.
 			err = fmt.Errorf("%s: the daemon could not answer; its log says more", name)
 		}
 	}()
-	return desk.FindStream(name).WriteJSON(ctx, a.desk, request, out)
+	return desk.FindStream(name).WriteJSON(ctx, a.desk.Load(), request, out)
 }
 
 // Fetch has the running daemon of a store write a stream to out. It returns ErrNobody where none listens; after any other error what out got is not

@@ -7,6 +7,7 @@ import (
 	stdlog "log"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -18,9 +19,13 @@ import (
 // Page is the page, being served.
 type Page struct {
 	URL    string
+	desk   atomic.Pointer[desk.Desk]
 	server *http.Server
 	done   chan struct{}
 }
+
+// Show has the page be about another desk from now on, of the same store.
+func (p *Page) Show(d *desk.Desk) { p.desk.Store(d) }
 
 // OpenPage serves the page about a desk on a loopback address with a port; port 0 takes a free one, which URL then has. The page shows
 // names, so that other addresses are refused.
@@ -30,8 +35,9 @@ func OpenPage(d *desk.Desk, listen string, log zerolog.Logger) (*Page, error) {
 		return nil, fmt.Errorf("console.listen: %w", err)
 	}
 	p := &Page{URL: "http://" + listener.Addr().String() + "/", done: make(chan struct{})}
+	p.Show(d)
 	p.server = &http.Server{
-		Handler:           newPage(d, log),
+		Handler:           newPage(&p.desk, log),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      time.Minute,

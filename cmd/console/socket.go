@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -53,8 +54,12 @@ type Socket struct {
 	file     fs.FileInfo // what we put at the path
 	listener net.Listener
 	server   *http.Server
+	asking   *asking
 	done     chan struct{}
 }
+
+// Show has questions that are asked from now on answered from another desk, of the same store.
+func (s *Socket) Show(d *desk.Desk) { s.asking.desk.Store(d) }
 
 // Listen serves a desk on the control socket of its store: in the runtime folder, where the service manager made one, for the service's
 // group as well (0660); else, or where that cannot be had, beside the store, for its owner only (0600). exitCode is the code that a command
@@ -72,8 +77,10 @@ func Listen(d *desk.Desk, exitCode func(error) int, log zerolog.Logger) (*Socket
 			return nil, err
 		}
 	}
+	s.asking = &asking{exitCode: exitCode, log: log}
+	s.Show(d)
 	s.server = &http.Server{
-		Handler:           &asking{desk: d, exitCode: exitCode, log: log},
+		Handler:           s.asking,
 		ReadHeaderTimeout: 10 * time.Second,
 		ConnContext:       withPeer,
 		ErrorLog:          stdlog.New(log, "", 0),
@@ -179,7 +186,7 @@ const maxRequest = 32 << 20
 
 // asking serves questions.
 type asking struct {
-	desk     *desk.Desk
+	desk     atomic.Pointer[desk.Desk]
 	exitCode func(error) int
 	log      zerolog.Logger
 }
@@ -190,8 +197,8 @@ func (a *asking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the request cannot be read: "+err.Error(), http.StatusBadRequest)
 		return
 	}
-	if meant := r.Header.Get(storeHeader); meant != a.desk.Config.Store.Path {
-		http.Error(w, "this daemon has the store "+a.desk.Config.Store.Path, http.StatusMisdirectedRequest)
+	if meant := r.Header.Get(storeHeader); meant != a.desk.Load().Config.Store.Path {
+		http.Error(w, "this daemon has the store "+a.desk.Load().Config.Store.Path, http.StatusMisdirectedRequest)
 		return
 	}
 	if name, streamed := strings.CutPrefix(r.URL.Path, "/stream/"); streamed && desk.FindStream(name) != nil && r.Method == http.MethodPost {
@@ -201,7 +208,7 @@ func (a *asking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name, _ := strings.CutPrefix(r.URL.Path, "/ask/")
 	question := desk.Find(name)
 	if question == nil || r.Method != http.MethodPost {
-		http.Error(w, fmt.Sprintf("the running qualifyd (version %s) does not know %q; restart it with this version", a.desk.Version, name), http.StatusNotFound)
+		http.Error(w, fmt.Sprintf("the running qualifyd (version %s) does not know %q; restart it with this version", a.desk.Load().Version, name), http.StatusNotFound)
 		return
 	}
 	by := desk.NewAsker(peerOf(r), r.Header.Get(sudoHeader))
@@ -223,7 +230,7 @@ func (a *asking) answer(ctx context.Context, q desk.Asked, by desk.Asker, reques
 			err = fmt.Errorf("%s: the daemon could not answer; its log says more", q.Name())
 		}
 	}()
-	answer, err := q.AnswerJSON(ctx, a.desk, by, request, func(work string, done, total int) {
+	answer, err := q.AnswerJSON(ctx, a.desk.Load(), by, request, func(work string, done, total int) {
 		out.write(line{Progress: &progress{work, done, total}})
 	})
 	if err != nil {
