@@ -15,9 +15,8 @@ import (
 )
 
 // newLogger builds the logger; nowhere else picks a writer or a level. The auto format is for people on a terminal and JSON elsewhere, with
-// the journal's priorities where the journal takes it.
-func newLogger(w io.Writer, c config.Log) (zerolog.Logger, *leastLevel) {
-	least := &leastLevel{}
+// the journal's priorities where the journal takes it. What is logged can be changed by least.
+func newLogger(w io.Writer, c config.Log, least *leastLevel) zerolog.Logger {
 	least.set(c.Level)
 	switch {
 	case c.Format == "console" || c.Format == "auto" && isTerminal(w):
@@ -25,7 +24,7 @@ func newLogger(w io.Writer, c config.Log) (zerolog.Logger, *leastLevel) {
 	case isJournal(w):
 		w = journal{w}
 	}
-	return zerolog.New(w).Sample(least).With().Timestamp().Logger(), least
+	return zerolog.New(w).Sample(least).With().Timestamp().Logger()
 }
 
 // leastLevel is the least that is logged, by all loggers that come of one; a reload may change it.

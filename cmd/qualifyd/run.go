@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -56,6 +58,11 @@ prints each record it would create or mark and each referral it would qualify.`,
 
 // runOn runs on the config's store, which is made at the first start.
 func (a *app) runOn(ctx context.Context, c config.Config, log zerolog.Logger, once bool) error {
+	hangups := make(chan os.Signal, 1)
+	if !once {
+		signal.Notify(hangups, syscall.SIGHUP) // one that comes while the store is opened is heeded later
+		defer signal.Stop(hangups)
+	}
 	s, err := store.OpenToWork(c.Store.Path)
 	if err != nil {
 		return err
@@ -70,8 +77,9 @@ func (a *app) runOn(ctx context.Context, c config.Config, log zerolog.Logger, on
 	case once:
 		err = d.once(ctx)
 	default:
-		d.reload = func() (config.Config, error) { c, _, err := config.Load(a.configPath); return c, err }
-		err = d.serve(ctx, c, a.warnings)
+		d.level = &a.level
+		d.load = func() (config.Config, []config.Warning, error) { return config.Load(a.configPath) }
+		err = d.serve(ctx, c, a.warnings, hangups)
 	}
 	return errors.Join(err, s.Close())
 }

@@ -196,13 +196,13 @@ func (t *pass) notePark(tx *store.Tx, known store.Campaign, rule rules.Rule) err
 	if err := tx.PutCampaign(known); err != nil {
 		return err
 	}
-	return t.markPending(tx, rule.ID)
+	_, err := markPending(tx, rule.ID)
+	return err
 }
 
-// markPending has all pending referrals of a campaign judged.
-func (t *pass) markPending(tx *store.Tx, campaign int64) error {
-	var ids []int64
-	err := tx.Referrals(func(r rules.Referral) error {
+// markPending has all pending referrals of a campaign judged, and lists them.
+func markPending(tx *store.Tx, campaign int64) (ids []int64, err error) {
+	err = tx.Referrals(func(r rules.Referral) error {
 		if r.CampaignID == campaign && r.Standing == rules.Pending {
 			ids = append(ids, r.ID)
 		}
@@ -213,7 +213,7 @@ func (t *pass) markPending(tx *store.Tx, campaign int64) error {
 			err = tx.Judge(id)
 		}
 	}
-	return err
+	return ids, err
 }
 
 // rule is a campaign's rule, in view of what is remembered of the campaign.
