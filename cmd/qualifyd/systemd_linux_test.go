@@ -166,6 +166,9 @@ func TestADaemonIsAliveForAsLongAsItsJobsGetOn(t *testing.T) {
 		close(hang)
 		d.after(time.Minute)
 		alive("once it got on", true)
+		sweep := d.daemon.job("sweep")
+		sweep.pulse.last = sweep.pulse.last.Add(-20 * time.Minute)
+		alive("a sweep every ten minutes that was not begun for twenty", false)
 		synctest.Wait()
 	})
 }
