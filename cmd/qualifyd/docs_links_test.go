@@ -59,6 +59,9 @@ func newDocument(path, text string) document {
 				d.lines = append(d.lines, commandsOf(block)...)
 			}
 			fenced, block = !fenced, nil
+		case fenced && len(block) > 0 && strings.HasSuffix(block[len(block)-1].text, `\`):
+			last := &block[len(block)-1]
+			last.text = strings.TrimSuffix(last.text, `\`) + one
 		case fenced:
 			block = append(block, line{i + 1, one})
 		default:
