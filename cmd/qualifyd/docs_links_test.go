@@ -48,13 +48,17 @@ func documents(t *testing.T) (all []document) {
 	return all
 }
 
+func documentAt(all []document, path string) document {
+	return all[slices.IndexFunc(all, func(d document) bool { return d.path == path })]
+}
+
 func newDocument(path, text string) document {
 	d := document{path: path}
 	var block []line
 	fenced := false
 	for i, one := range strings.Split(text, "\n") {
 		switch {
-		case strings.HasPrefix(one, fenceMark):
+		case strings.HasPrefix(strings.TrimSpace(one), "```"):
 			if fenced {
 				d.lines = append(d.lines, commandsOf(block)...)
 			}
@@ -70,8 +74,6 @@ func newDocument(path, text string) document {
 	}
 	return d
 }
-
-const fenceMark = "```"
 
 func commandsOf(block []line) []line {
 	isCommand := func(one line) bool { return strings.HasPrefix(one.text, "$ ") }
@@ -110,7 +112,7 @@ func (d document) anchors() map[string]bool {
 	return found
 }
 
-// Every page, picture and heading that a page links is there.
+// Every page, picture and heading that a page links is there, and the index of docs/ lists every page.
 func TestEveryLinkOfTheDocumentsLeadsSomewhere(t *testing.T) {
 	all := documents(t)
 	anchors := map[string]map[string]bool{}
@@ -137,6 +139,12 @@ func TestEveryLinkOfTheDocumentsLeadsSomewhere(t *testing.T) {
 			} else if anchor != "" && !anchors[target][anchor] {
 				t.Errorf("%s links %s: %s has no such heading", d.path, link[1], target)
 			}
+		}
+	}
+	index := documentAt(all, "docs/README.md")
+	for _, d := range all {
+		if name := filepath.Base(d.path); filepath.Dir(d.path) == "docs" && d.path != index.path && !strings.Contains(index.text, "]("+name+")") {
+			t.Errorf("%s does not list %s", index.path, name)
 		}
 	}
 	if links < 30 {
