@@ -202,6 +202,7 @@ func TestEveryCommandOfTheDocumentsParses(t *testing.T) {
 
 var (
 	beforeCommand = regexp.MustCompile(`^\s*(?:\$ )?(?:sudo (?:-u \S+ )?)?(?:\w+=\S* )*(?:/usr/bin/)?qualifyd(?: |$)`)
+	optional      = regexp.MustCompile(`\[[^\]]*\]`) // as help writes what may be left out
 	afterCommand  = regexp.MustCompile(`\s(?:#|\||&&|;|>|<).*$`)
 )
 
@@ -211,7 +212,8 @@ func argumentsOf(text string) (args []string, calls bool) {
 	if begin == nil {
 		return nil, false
 	}
-	for _, word := range regexp.MustCompile(`"[^"]*"|\S+`).FindAllString(afterCommand.ReplaceAllString(text[begin[1]:], ""), -1) {
+	text = optional.ReplaceAllString(afterCommand.ReplaceAllString(text[begin[1]:], ""), "")
+	for _, word := range regexp.MustCompile(`"[^"]*"|\S+`).FindAllString(text, -1) {
 		if word == "CAMPAIGN" { // stands for a number
 			word = "101"
 		}
