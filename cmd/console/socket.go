@@ -35,9 +35,10 @@ func runtimeFolder() string {
 // usualRuntimeFolder is what RuntimeDirectory=qualifyd makes. An operator's shell does not have the variable that names it.
 const usualRuntimeFolder = "/run/qualifyd"
 
-// Sockets are the places where the daemon of a store may listen, in the order in which to look.
+// Sockets are the places where the daemon of a store may listen, in the order in which to look. One of several on a host has a runtime folder
+// of the same name as its state's: qualifyd-acme.
 func Sockets(storePath string) []string {
-	folders := []string{usualRuntimeFolder, filepath.Dir(storePath)}
+	folders := []string{usualRuntimeFolder, filepath.Join("/run", filepath.Base(filepath.Dir(storePath))), filepath.Dir(storePath)}
 	if own := runtimeFolder(); own != "" {
 		folders = append([]string{own}, folders...)
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -213,6 +214,20 @@ func TestTwoDaemonsOfTwoStoresShareARuntimeFolder(t *testing.T) {
 	}
 	if _, err := askStatus(t, first); err != nil {
 		t.Errorf("the first daemon after the second's stop: got %v, want an answer", err)
+	}
+}
+
+// The shell of an operator knows the store by its config, and not the folder that the service manager made for the daemon.
+func TestWhereADaemonIsLookedFor(t *testing.T) {
+	t.Setenv("RUNTIME_DIRECTORY", "")
+	for store, want := range map[string]string{
+		"/var/lib/qualifyd/qualifyd.db":      "/run/qualifyd/qualifyd.sock",
+		"/var/lib/qualifyd-acme/qualifyd.db": "/run/qualifyd-acme/qualifyd.sock",
+		"/srv/qualifyd.db":                   "/srv/qualifyd.sock",
+	} {
+		if got := console.Sockets(store); !slices.Contains(got, want) {
+			t.Errorf("the daemon of %s is looked for at %q, want %s among them", store, got, want)
+		}
 	}
 }
 
