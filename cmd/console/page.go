@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"qualifyd/cmd/desk"
+	"qualifyd/sync/logged"
 )
 
 //go:embed page
@@ -98,7 +99,7 @@ func (p *page) show(w http.ResponseWriter, status int, name string, f frame) {
 	f.Style = stylePath
 	var out bytes.Buffer
 	if err := pages[name].Execute(&out, f); err != nil {
-		p.log.Error().Err(err).Str("page", name).Msg("the page cannot be shown")
+		p.log.Error().Err(err).Str(logged.Page, name).Msg("the page cannot be shown")
 		http.Error(w, "The page cannot be shown. The log says why.", http.StatusInternalServerError)
 		return
 	}

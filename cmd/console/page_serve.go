@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"qualifyd/cmd/desk"
+	"qualifyd/sync/logged"
 )
 
 // Page is the page, being served.
@@ -48,7 +49,7 @@ func OpenPage(d *desk.Desk, listen string, log zerolog.Logger) (*Page, error) {
 	go func() {
 		defer close(p.done)
 		if err := p.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			log.Error().Err(err).Str("page", p.URL).Msg("the page has closed")
+			log.Error().Err(err).Str(logged.Page, p.URL).Msg("the page has closed")
 		}
 	}()
 	return p, nil

@@ -21,6 +21,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"qualifyd/cmd/desk"
+	"qualifyd/sync/logged"
 )
 
 // socketName is the control socket's, in its folder.
@@ -94,7 +95,7 @@ func (s *Socket) serve(log zerolog.Logger) {
 	go func() {
 		defer close(s.done)
 		if err := s.server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-			log.Error().Err(err).Str("socket", s.Path).Msg("the control socket has closed; commands do not reach the daemon any more")
+			log.Error().Err(err).Str(logged.Socket, s.Path).Msg("the control socket has closed; commands do not reach the daemon any more")
 		}
 	}()
 }
@@ -220,14 +221,14 @@ func (a *asking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} else {
 		out.write(line{Answer: answer})
 	}
-	a.log.Debug().Str("question", name).Str("by", by.Name).Err(err).Msg("answered on the control socket")
+	a.log.Debug().Str(logged.Question, name).Str(logged.By, by.Name).Err(err).Msg("answered on the control socket")
 }
 
 // answer survives a panic: a question must not end the daemon.
 func (a *asking) answer(ctx context.Context, q desk.Asked, by desk.Asker, request []byte, out *lines) (raw json.RawMessage, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			a.log.Error().Interface("panic", cause).Str("question", q.Name()).Msg("a question made the program panic; the daemon goes on")
+			a.log.Error().Interface(logged.Panic, cause).Str(logged.Question, q.Name()).Msg("a question made the program panic; the daemon goes on")
 			err = fmt.Errorf("%s: the daemon could not answer; its log says more", q.Name())
 		}
 	}()

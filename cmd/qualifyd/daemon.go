@@ -17,6 +17,7 @@ import (
 	"qualifyd/cmd/console"
 	"qualifyd/cmd/desk"
 	"qualifyd/store"
+	"qualifyd/sync/logged"
 	"qualifyd/sync/poll"
 	"qualifyd/sync/referralfactory"
 	"qualifyd/sync/salesforce"
@@ -37,7 +38,7 @@ func (d *daemon) serve(ctx context.Context, c config.Config, warnings []config.W
 	if socket, err := console.Listen(answers, exitCode, d.log); err != nil {
 		d.log.Error().Err(err).Msg("commands cannot reach the daemon while it runs")
 	} else {
-		d.log.Info().Str("socket", socket.Path).Msg("commands reach the daemon by its control socket")
+		d.log.Info().Str(logged.Socket, socket.Path).Msg("commands reach the daemon by its control socket")
 		d.shown = append(d.shown, socket.Show)
 		defer func() {
 			if err := socket.Close(); err != nil {
@@ -47,7 +48,7 @@ func (d *daemon) serve(ctx context.Context, c config.Config, warnings []config.W
 	}
 	if c.Console.Listen != "" {
 		if page, err := console.OpenPage(answers, c.Console.Listen, d.log); err != nil {
-			d.log.Error().Err(err).Str("key", "console.listen").Msg("there is no page while the daemon runs")
+			d.log.Error().Err(err).Str(logged.Key, "console.listen").Msg("there is no page while the daemon runs")
 		} else {
 			d.shown = append(d.shown, page.Show)
 			defer page.Close()
@@ -101,7 +102,7 @@ func (d *daemon) run(ctx context.Context, c config.Config) error {
 	d.notify(systemd.SdNotifyReady, d.status())
 	context.AfterFunc(ctx, func() { d.notify(systemd.SdNotifyStopping, "STATUS=Ending what is under way") })
 	go d.feedWatchdog(ctx)
-	d.log.Info().Int("campaigns", len(c.Campaigns)).Str("poll", c.Poll.Schedule).Str("sweep", c.Poll.Sweep).Msg("qualifyd is running")
+	d.log.Info().Int(logged.Campaigns, len(c.Campaigns)).Str(logged.Poll, c.Poll.Schedule).Str(logged.Sweep, c.Poll.Sweep).Msg("qualifyd is running")
 	d.runner.Run(ctx)
 	d.log.Info().Msg("qualifyd has stopped")
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
@@ -206,7 +207,7 @@ func (j *job) mustEnd(err error) bool {
 func (j *job) attempt(ctx context.Context) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			j.log.Error().Interface("panic", cause).Bytes("stack", debug.Stack()).Str("job", j.name).Msg("the program panicked")
+			j.log.Error().Interface(logged.Panic, cause).Bytes(logged.Stack, debug.Stack()).Str(logged.Job, j.name).Msg("the program panicked")
 			err = fmt.Errorf("%s: a fault in the program ended it; the log has the details", j.name)
 		}
 	}()
@@ -302,7 +303,7 @@ func (j *job) readKeyAgain() {
 		err = j.takeKey(c)
 	}
 	if err != nil {
-		j.log.Error().Err(err).Str("job", j.name).Msg("the Referral Factory key cannot be read again")
+		j.log.Error().Err(err).Str(logged.Job, j.name).Msg("the Referral Factory key cannot be read again")
 	}
 }
 
@@ -315,7 +316,7 @@ func (j *job) tell(err error) {
 	case text == j.trouble:
 		return
 	case text == "":
-		j.log.Info().Str("job", j.name).Stringer("trouble", time.Since(*j.troubled.Load()).Round(time.Second)).Msg("all is well again")
+		j.log.Info().Str(logged.Job, j.name).Stringer(logged.Trouble, time.Since(*j.troubled.Load()).Round(time.Second)).Msg("all is well again")
 		j.troubled.Store(nil)
 	default:
 		if j.trouble == "" {
@@ -323,7 +324,7 @@ func (j *job) tell(err error) {
 			j.troubled.Store(&now)
 		}
 		for _, one := range flatten(err) {
-			j.log.Error().Err(one).Str("job", j.name).Msg("it did not go well, and will be tried again")
+			j.log.Error().Err(one).Str(logged.Job, j.name).Msg("it did not go well, and will be tried again")
 		}
 	}
 	j.trouble = text

@@ -10,6 +10,7 @@ import (
 
 	"qualifyd/cmd/config"
 	"qualifyd/cmd/desk"
+	"qualifyd/sync/logged"
 	"qualifyd/sync/schedule"
 )
 
@@ -35,7 +36,7 @@ func (d *daemon) reloadConfig() {
 		err = d.takeOver(c, warnings)
 	}
 	if err != nil {
-		d.log.Error().Strs("problems", strings.Split(err.Error(), "\n")).Msg("the config is wrong and was not loaded; the one before stays in force")
+		d.log.Error().Strs(logged.Problems, strings.Split(err.Error(), "\n")).Msg("the config is wrong and was not loaded; the one before stays in force")
 	}
 }
 
@@ -72,12 +73,12 @@ func (d *daemon) takeOver(next config.Config, warnings []config.Warning) error {
 	}
 
 	for _, w := range warnings {
-		d.log.Warn().Msg(w.String())
+		d.log.Warn().Str(logged.Warning, w.String()).Msg("the config is right, and has something to think about")
 	}
 	if len(waiting) > 0 {
-		d.log.Warn().Strs("keys", waiting).Msg("these keys have changed and wait for a restart; until then what they were holds")
+		d.log.Warn().Strs(logged.Keys, waiting).Msg("these keys have changed and wait for a restart; until then what they were holds")
 	}
-	d.log.Info().Int("campaigns", len(c.Campaigns)).Str("poll", c.Poll.Schedule).Str("sweep", c.Poll.Sweep).Msg("the config was loaded again")
+	d.log.Info().Int(logged.Campaigns, len(c.Campaigns)).Str(logged.Poll, c.Poll.Schedule).Str(logged.Sweep, c.Poll.Sweep).Msg("the config was loaded again")
 	return nil
 }
 

@@ -21,6 +21,7 @@ import (
 	"qualifyd/rules"
 	"qualifyd/store"
 	"qualifyd/sync/deliver"
+	"qualifyd/sync/logged"
 	"qualifyd/sync/poll"
 )
 
@@ -43,7 +44,7 @@ prints each record it would create or mark and each referral it would qualify.`,
 				return err
 			}
 			if c.Metrics.Listen != "" {
-				log.Warn().Str("key", "metrics.listen").Msg("this version does not serve it yet")
+				log.Warn().Str(logged.Key, "metrics.listen").Msg("this version does not serve it yet")
 			}
 			if dry {
 				return a.dryRun(cmd.Context(), c, log)
@@ -142,7 +143,7 @@ func (d *daemon) warnOfHeld() error {
 	return d.poller.Store.View(func(tx *store.Tx) error {
 		held, err := tx.Held()
 		for _, reason := range slices.Sorted(maps.Keys(held)) {
-			d.log.Warn().Str("reason", string(reason)).Int("referrals", len(held[reason])).Msg("referrals wait for a person")
+			d.log.Warn().Str(logged.Reason, string(reason)).Int(logged.Held, len(held[reason])).Msg("referrals wait for a person")
 		}
 		return err
 	})

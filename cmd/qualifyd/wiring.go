@@ -15,6 +15,7 @@ import (
 	"qualifyd/rules"
 	"qualifyd/store"
 	"qualifyd/sync/deliver"
+	"qualifyd/sync/logged"
 	"qualifyd/sync/poll"
 	"qualifyd/sync/referralfactory"
 	"qualifyd/sync/salesforce"
@@ -31,7 +32,7 @@ func (a *app) loadConfig() (config.Config, zerolog.Logger, error) {
 	log := newLogger(a.progress, c.Log, &a.level)
 	a.progress.log = log
 	for _, w := range warnings {
-		log.Warn().Str("config", a.configPath).Msg(w.String())
+		log.Warn().Str(logged.Config, a.configPath).Str(logged.Warning, w.String()).Msg("the config is right, and has something to think about")
 	}
 	return c, log, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"qualifyd/rules"
 	"qualifyd/store"
+	"qualifyd/sync/logged"
 )
 
 // takeEffect works out, now that the service's time is known, from when each campaign's rule counts, and has the records read that were last
@@ -56,7 +57,7 @@ func (t *pass) takeEffectOf(c rules.Campaign) error {
 		return err
 	}
 	if changed {
-		t.Log.Info().Int64("campaign", c.ID).Int("pending", len(pending)).Ints64("referrals", pending[:min(len(pending), referralsNamed)]).
+		t.Log.Info().Int64(logged.Campaign, c.ID).Int(logged.Pending, len(pending)).Ints64(logged.Referrals, pending[:min(len(pending), referralsNamed)]).
 			Msg("the campaign's rule changed; for its pending referrals, changes from now on count")
 	}
 	rule := t.rules[c.ID]
