@@ -242,6 +242,21 @@ func (tx *Tx) Calls(at time.Time) (int, error) {
 	return total, nil
 }
 
+// LastPass is when the newest pass that asked Salesforce ended, by the service's time, and what it cost in API calls.
+type LastPass struct {
+	At    time.Time
+	Calls int
+}
+
+// LastPass returns the zero one before the first.
+func (tx *Tx) LastPass() (LastPass, error) {
+	p, _, err := get[LastPass](tx.bolt, metaBucket, lastPassKey)
+	return p, err
+}
+
+// SetLastPass remembers the newest pass.
+func (tx *Tx) SetLastPass(p LastPass) error { return tx.put(metaBucket, lastPassKey, p) }
+
 // set adds an id to a bucket that is a mere set.
 func (tx *Tx) set(bucket []byte, id int64) error {
 	return tx.write(bucket, idKey(id), []byte{})

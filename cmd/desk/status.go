@@ -67,6 +67,9 @@ type Calls struct {
 	Limit int `json:"limit"`
 }
 
+// Stretched tells whether so much of the share is used that polls are rarer than scheduled.
+func (c Calls) Stretched() bool { return c.Share > 0 && 2*c.Used > c.Share }
+
 // Run is how a job last went, by this machine's clock.
 type Run struct {
 	Job     string    `json:"job"`

@@ -84,7 +84,7 @@ func build(c config.Config, s *store.Store, log zerolog.Logger, via transports) 
 		load: func() (config.Config, []config.Warning, error) { return c, nil, nil },
 	}
 	options := salesforceOptions(c, log, via)
-	options.Count = func(n int) { d.poller.CountCalls(n) }
+	options.Spend = func(ctx context.Context) error { return d.poller.Spend(ctx) }
 	options.Reread = func() (salesforce.Options, error) {
 		c, err := d.reread()
 		return salesforceOptions(c, log, via), err

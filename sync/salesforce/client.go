@@ -36,9 +36,9 @@ type Options struct {
 	// Reread is asked once when a login is refused, so that a secret that was
 	// rotated on disk is picked up. Only its credentials are taken over. May be nil.
 	Reread func() (Options, error)
-	// Count is called before each request that Salesforce counts as an API call
-	// (logins are not). May be nil.
-	Count func(calls int)
+	// Spend is called before each request that Salesforce counts as an API call (a login is none). Its error keeps the request from being sent.
+	// nil: nothing does.
+	Spend func(context.Context) error
 	Log   zerolog.Logger
 }
 
