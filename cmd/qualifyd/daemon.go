@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -158,7 +159,7 @@ type job struct {
 	last     atomic.Pointer[error]     // of the newest run; nil when it went well
 	awake    atomic.Bool               // an operator has ordered the next run: it does not rest
 	troubled atomic.Pointer[time.Time] // since when it does not go well; nil when it does
-	trouble  string
+	trouble  map[string]bool           // its causes
 	refused  int
 	parked   time.Time // refused credentials: not tried again before, by the local clock
 }
@@ -307,26 +308,32 @@ func (j *job) readKeyAgain() {
 	}
 }
 
+// tell has a line in the log for each failure that is new, and one when all is well again.
 func (j *job) tell(err error) {
-	text := ""
+	before := j.trouble
+	j.trouble = map[string]bool{}
 	if err != nil {
-		text = err.Error()
+		for _, one := range flatten(err) {
+			cause := varying.ReplaceAllString(one.Error(), "")
+			if !before[cause] && !j.trouble[cause] {
+				j.log.Error().Err(one).Str(logged.Job, j.name).Msg("it did not go well, and will be tried again")
+			}
+			j.trouble[cause] = true
+		}
 	}
+	began, ended := len(before) == 0 && err != nil, len(before) > 0 && err == nil
 	switch {
-	case text == j.trouble:
-		return
-	case text == "":
+	case began:
+		now := time.Now()
+		j.troubled.Store(&now)
+	case ended:
 		j.log.Info().Str(logged.Job, j.name).Stringer(logged.Trouble, time.Since(*j.troubled.Load()).Round(time.Second)).Msg("all is well again")
 		j.troubled.Store(nil)
-	default:
-		if j.trouble == "" {
-			now := time.Now()
-			j.troubled.Store(&now)
-		}
-		for _, one := range flatten(err) {
-			j.log.Error().Err(one).Str(logged.Job, j.name).Msg("it did not go well, and will be tried again")
-		}
 	}
-	j.trouble = text
-	j.notify(j.status())
+	if began || ended {
+		j.notify(j.status())
+	}
 }
+
+// varying is what differs between two failures of the same cause: a time of day, and our end of a connection.
+var varying = regexp.MustCompile(`\d\d:\d\d:\d\d|(\[[0-9a-f:]+\]|\d+\.\d+\.\d+\.\d+):\d+->`)
