@@ -17,6 +17,8 @@
 package referralfactory
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -62,7 +64,7 @@ func New(o Options) (*Client, error) {
 		return nil, err
 	}
 	if o.Transport == nil {
-		o.Transport = defaultTransport()
+		o.Transport = NewTransport(nil)
 	}
 	c := &Client{
 		base:   base,
@@ -139,8 +141,11 @@ func isLoopback(host string) bool {
 // GET, and would be a call outside the budget.
 func neverFollow(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-func defaultTransport() *http.Transport {
+// NewTransport returns what a Client sends its requests with where its Options name nothing else. roots are the authorities to trust; nil: the
+// system's.
+func NewTransport(roots *x509.CertPool) *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	t.Proxy = proxy
 	t.IdleConnTimeout = time.Minute
 	// Firewalls forget connections silently; without pings an HTTP/2
