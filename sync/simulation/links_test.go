@@ -116,6 +116,9 @@ func (m *model) merged(c *campaign, loser *record, p *run) {
 	to := m.owner(c, winner)
 	s := m.sight(loser, p)
 	if to.pinned != nil {
+		if own.pinned != nil && own.pinned != to.pinned { // two pins on one record
+			to.now, to.pinned = union(nil, ambiguous, own.pinned.id, to.pinned.id), nil
+		}
 		return
 	}
 	if own.pinned != nil { // the pin goes with it
