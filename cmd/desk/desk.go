@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os/user"
 	"strconv"
 	"time"
@@ -125,7 +126,7 @@ func (q Question[Q, A]) AnswerJSON(ctx context.Context, d *Desk, by Asker, reque
 	in := json.NewDecoder(bytes.NewReader(request))
 	in.DisallowUnknownFields()
 	err := in.Decode(&decoded)
-	if err == nil && in.More() {
+	if _, end := in.Token(); err == nil && !errors.Is(end, io.EOF) {
 		err = errors.New("there is more behind it")
 	}
 	if err != nil {
