@@ -37,7 +37,7 @@ func (c *checker) config(config *Config) {
 	c.poll(config.Poll)
 	config.Store.Path = c.absolute(config.Store.Path)
 	c.listen("console.listen", config.Console.Listen, true)
-	c.listen("metrics.listen", config.Metrics.Listen, false)
+	c.metrics(&config.Metrics)
 	choice(c, "log.level", config.Log.Level, "debug", "info", "warn", "error")
 	choice(c, "log.format", config.Log.Format, "auto", "json", "console")
 	c.campaignList(config)
@@ -173,6 +173,22 @@ func (c *checker) listen(key, address string, loopbackOnly bool) {
 	}
 	if loopbackOnly && !isLoopback(host) {
 		c.problem(key, "%q is open to other machines, and the page shows names; write a loopback address, like 127.0.0.1:%s", address, port)
+	}
+}
+
+func (c *checker) metrics(m *Metrics) {
+	c.listen("metrics.listen", m.Listen, false)
+	if m.Textfile != "" {
+		m.Textfile = c.absolute(m.Textfile)
+		if filepath.Ext(m.Textfile) != ".prom" { // node_exporter passes every other by
+			c.problem("metrics.textfile", "%q does not end in .prom; write one like /var/lib/prometheus/node-exporter/qualifyd.prom", m.Textfile)
+		}
+	}
+	blamed := c.secret(secretPlace{key: "metrics.ping", credential: "metrics-ping", value: &m.Ping, file: &m.PingFile, optional: true})
+	c.oneLine(blamed, m.Ping)
+	if address, err := url.Parse(m.Ping.Reveal()); m.Ping.Reveal() != "" && (err != nil || address.Hostname() == "" ||
+		address.Scheme != "https" && !(address.Scheme == "http" && isLoopback(address.Hostname()))) {
+		c.problem(blamed, "%s holds no https URL; want that of a dead-man switch, like https://host.example.com/...", m.Ping.From())
 	}
 }
 

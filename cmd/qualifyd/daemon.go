@@ -48,6 +48,17 @@ func (d *daemon) serve(ctx context.Context, c config.Config, warnings []config.W
 			defer page.Close()
 		}
 	}
+	if err := d.metrics.Watch(answers); err != nil {
+		return err
+	}
+	if c.Metrics.Listen != "" {
+		if server, err := d.metrics.Listen(c.Metrics.Listen); err != nil {
+			d.log.Error().Err(err).Str("key", "metrics.listen").Msg("there are no metrics to scrape while the daemon runs")
+		} else {
+			d.log.Info().Str("address", server.Address).Msg("metrics and health are served")
+			defer server.Close()
+		}
+	}
 	return d.run(ctx, c)
 }
 
@@ -57,6 +68,7 @@ func (d *daemon) desk(c config.Config) *desk.Desk {
 	answers.Since = time.Now().UTC()
 	answers.PollNow = d.pollNow
 	answers.DeliverNow = d.deliverNow
+	answers.Stretched = d.poller.Stretched
 	return answers
 }
 
@@ -150,6 +162,7 @@ type job struct {
 }
 
 func (j *job) run(ctx context.Context) {
+	j.metrics.Beat()
 	if !j.awake.Swap(false) && time.Now().Before(j.parked) {
 		return
 	}
@@ -163,13 +176,16 @@ func (j *job) run(ctx context.Context) {
 		return
 	}
 	j.remember(err)
+	outcome := err
 	if errors.Is(err, poll.ErrStretched) { // for who ordered a poll to know, but no trouble
 		err = nil
 	}
 	if recorded := record(j.poller.Store, j.name, begun, err); recorded != nil {
 		err = errors.Join(err, recorded)
 		j.remember(err)
+		outcome = err
 	}
+	j.metrics.Ran(ctx, j.name, begun, outcome)
 	if j.mustEnd(err) {
 		j.stop(err) // going on would make it worse
 		return

@@ -40,9 +40,6 @@ prints each record it would create or mark and each referral it would qualify.`,
 			if err != nil {
 				return err
 			}
-			if c.Metrics.Listen != "" {
-				log.Warn().Str("key", "metrics.listen").Msg("this version does not serve it yet")
-			}
 			if dry {
 				return a.dryRun(cmd.Context(), c, log)
 			}
@@ -64,16 +61,30 @@ func (a *app) runOn(ctx context.Context, c config.Config, log zerolog.Logger, on
 	if err == nil {
 		d.poller.Progress = a.progress.step
 		defer a.progress.end()
+		defer d.metrics.Close()
+		err = d.report(c)
 	}
 	switch {
 	case err != nil:
 	case once:
-		err = d.once(ctx)
+		if err = d.metrics.Watch(newDesk(c, d)); err == nil {
+			err = d.once(ctx)
+		}
 	default:
 		d.reload = func() (config.Config, error) { c, _, err := config.Load(a.configPath); return c, err }
 		err = d.serve(ctx, c, a.warnings)
 	}
 	return errors.Join(err, s.Close())
+}
+
+// report has the metrics go where the config wants them besides an address. A ping goes out by the proxy of the other calls, which may open TLS.
+func (d *daemon) report(c config.Config) error {
+	via, err := trust(c.Salesforce.CAFile, c.ReferralFactory.CAFile)
+	if err != nil {
+		return fmt.Errorf("ca_file: %w", err)
+	}
+	d.metrics.Report(c.Metrics.Textfile, c.Metrics.Ping.Reveal(), via)
+	return nil
 }
 
 // once does everything once, in order. What fails does not keep the rest from being done, except that another org's or account's data must
@@ -108,7 +119,9 @@ func (d *daemon) step(ctx context.Context, name string, work func(context.Contex
 	if ctx.Err() != nil || ofStore(err) { // being stopped is no trouble, and a store that fails takes no record of it
 		return err
 	}
-	return errors.Join(err, record(d.poller.Store, name, begun, err))
+	err = errors.Join(err, record(d.poller.Store, name, begun, err))
+	d.metrics.Ran(ctx, name, begun, err)
+	return err
 }
 
 // ofStore tells whether a failure is of the store itself.

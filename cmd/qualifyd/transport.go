@@ -26,17 +26,23 @@ func (t transports) trusting(c config.Config) (transports, error) {
 	return t, nil
 }
 
-func trust(path string) (http.RoundTripper, error) {
-	pem, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
+// trust is a transport that trusts the certificates of files besides the system's authorities; "" is no file.
+func trust(paths ...string) (http.RoundTripper, error) {
 	pool, err := x509.SystemCertPool()
 	if err != nil {
 		pool = x509.NewCertPool()
 	}
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s holds no certificate in PEM form", path)
+	for _, path := range paths {
+		if path == "" {
+			continue
+		}
+		pem, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		if !pool.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s holds no certificate in PEM form", path)
+		}
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone() // it honours HTTPS_PROXY
 	transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}

@@ -10,6 +10,7 @@ import (
 
 	"qualifyd/cmd/config"
 	"qualifyd/cmd/desk"
+	"qualifyd/cmd/metrics"
 	"qualifyd/rules"
 	"qualifyd/store"
 	"qualifyd/sync/deliver"
@@ -40,6 +41,7 @@ type daemon struct {
 	deliverer *deliver.Deliverer
 	rf        *referralfactory.Client
 	via       transports
+	metrics   *metrics.Metrics
 	log       zerolog.Logger
 	// reload reads the config again, for a secret that was rotated.
 	reload func() (config.Config, error)
@@ -60,9 +62,10 @@ func build(c config.Config, s *store.Store, log zerolog.Logger, via transports) 
 	if err != nil {
 		return nil, err
 	}
+	counted := metrics.New(version, commit(), log)
 	rf, err := referralfactory.New(referralfactory.Options{
 		BaseURL: c.ReferralFactory.BaseURL, APIKey: c.ReferralFactory.APIKey.Reveal(), CallsPerMinute: c.ReferralFactory.CallsPerMinute,
-		Transport: via.referralFactory, Log: log,
+		Transport: via.referralFactory, Count: counted.CountReferralFactory, Log: log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("referral_factory: %w", err)
@@ -71,9 +74,9 @@ func build(c config.Config, s *store.Store, log zerolog.Logger, via transports) 
 	if err != nil {
 		return nil, fmt.Errorf("poll.reconcile: %w", err)
 	}
-	d := &daemon{rf: rf, via: via, log: log, reload: func() (config.Config, error) { return c, nil }}
+	d := &daemon{rf: rf, via: via, metrics: counted, log: log, reload: func() (config.Config, error) { return c, nil }}
 	options := salesforceOptions(c, log, via)
-	options.Count = func(n int) { d.poller.CountCalls(n) }
+	options.Count = func(n int) { d.poller.CountCalls(n); counted.CountSalesforce(n) }
 	options.Reread = func() (salesforce.Options, error) {
 		c, err := d.reload()
 		return salesforceOptions(c, log, via), err

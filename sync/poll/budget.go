@@ -62,14 +62,20 @@ var ErrStretched = errors.New("the pass is put off: calls have to last")
 // stretch puts passes off once half of the share is used, so that what is left lasts until the oldest calls fall out of the day.
 func (t *pass) stretch(now time.Time, used, share int) error {
 	if 2*used <= share || t.lastPass.IsZero() || t.lastCost == 0 {
+		t.gap.Store(0)
 		return nil
 	}
-	gap := 24 * time.Hour * time.Duration(t.lastCost) / time.Duration(share-used)
-	if now.Sub(t.lastPass) < min(gap, time.Hour) {
+	gap := min(24*time.Hour*time.Duration(t.lastCost)/time.Duration(share-used), time.Hour)
+	t.gap.Store(int64(gap))
+	if now.Sub(t.lastPass) < gap {
 		return ErrStretched
 	}
 	return nil
 }
+
+// Stretched is the time that passes are kept apart to make the rest of the day's calls last; 0 while there are plenty. It may be called from any
+// goroutine.
+func (p *Poller) Stretched() time.Duration { return time.Duration(p.gap.Load()) }
 
 // budget tells, before a pass, whether its share of the org's API requests of the rolling day is used up.
 func (t *pass) budget() error {
