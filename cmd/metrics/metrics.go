@@ -66,6 +66,9 @@ var (
 	delayBuckets = []float64{30, 60, 2 * 60, 5 * 60, 10 * 60, 15 * 60, 30 * 60, 3600, 2 * 3600, 6 * 3600, 12 * 3600, 24 * 3600}
 )
 
+// task is the label that names a job: Prometheus has a label "job" of its own, and would rename ours.
+const task = "task"
+
 var jobs = []string{desk.SweepJob, desk.PollJob, desk.DeliverJob}
 
 // New makes the counters of a process of a version. Each begins at 0, also where nothing has happened yet: else the first time would not show as
@@ -74,9 +77,9 @@ func New(version, commit string, log zerolog.Logger) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(), log: log, begun: time.Now(), troubled: map[string]bool{},
 		runs: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "qualifyd_runs_total",
-			Help: "Runs of a job since the start, by how they went: well, failed, or put_off to make the calls of the day last."}, []string{"job", "outcome"}),
+			Help: "Runs of a job since the start, by how they went: well, failed, or put_off to make the calls of the day last."}, []string{task, "outcome"}),
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "qualifyd_run_duration_seconds", Buckets: runBuckets,
-			Help: "How long runs of a job took."}, []string{"job"}),
+			Help: "How long runs of a job took."}, []string{task}),
 		faults: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "qualifyd_faults_total",
 			Help: "Runs that met a fault of a kind, by whose it was: salesforce, referral_factory, store, or program."}, []string{"service", "kind"}),
 		salesforce: prometheus.NewCounter(prometheus.CounterOpts{Name: "qualifyd_salesforce_calls_total",

@@ -81,8 +81,8 @@ func TestTheMetricsAreNamedAsPrometheusAsks(t *testing.T) {
 func TestEveryRunIsCountedFromZero(t *testing.T) {
 	w := newWorld(t)
 	w.wantMetrics("at the start", `
-		qualifyd_runs_total{job="deliver",outcome="failed"} 0
-		qualifyd_runs_total{job="poll",outcome="put_off"} 0
+		qualifyd_runs_total{outcome="failed",task="deliver"} 0
+		qualifyd_runs_total{outcome="put_off",task="poll"} 0
 		qualifyd_faults_total{kind="full",service="store"} 0
 		qualifyd_faults_total{kind="unreachable",service="salesforce"} 0
 		qualifyd_config_last_reload_successful{} 1
@@ -95,9 +95,9 @@ func TestEveryRunIsCountedFromZero(t *testing.T) {
 	w.CountReferralFactory()
 	w.Reloaded(false)
 	w.wantMetrics("after three passes", `
-		qualifyd_runs_total{job="poll",outcome="well"} 1
-		qualifyd_runs_total{job="poll",outcome="put_off"} 1
-		qualifyd_runs_total{job="poll",outcome="failed"} 1
+		qualifyd_runs_total{outcome="well",task="poll"} 1
+		qualifyd_runs_total{outcome="put_off",task="poll"} 1
+		qualifyd_runs_total{outcome="failed",task="poll"} 1
 		qualifyd_faults_total{kind="unreachable",service="salesforce"} 1
 		qualifyd_faults_total{kind="other",service="program"} 0
 		qualifyd_salesforce_calls_total{} 2
@@ -229,9 +229,9 @@ func TestWhatTheStoreKnowsIsReadWhenSomebodyAsks(t *testing.T) {
 		qualifyd_salesforce_day_calls{of="qualifyd"} 7
 		qualifyd_salesforce_day_calls_limit{of="qualifyd"} 200
 		qualifyd_salesforce_day_calls_limit{of="org"} 1000
-		qualifyd_run_interval_seconds{job="poll"} 60
-		qualifyd_run_interval_seconds{job="sweep"} 600
-		qualifyd_run_last_success_timestamp_seconds{job="poll"} 0
+		qualifyd_run_interval_seconds{task="poll"} 60
+		qualifyd_run_interval_seconds{task="sweep"} 600
+		qualifyd_run_last_success_timestamp_seconds{task="poll"} 0
 	`, "qualifyd_store_usable", "qualifyd_referrals_held", "qualifyd_referrals", "qualifyd_campaign_parked", "qualifyd_outbox_owed", "qualifyd_outbox_open",
 		"qualifyd_outbox_parked", "qualifyd_outbox_oldest_timestamp_seconds", "qualifyd_watermark_timestamp_seconds", "qualifyd_credentials_refused",
 		"qualifyd_salesforce_day_calls", "qualifyd_salesforce_day_calls_limit", "qualifyd_run_interval_seconds", "qualifyd_run_last_success_timestamp_seconds")
@@ -246,7 +246,7 @@ func TestWhatTheStoreKnowsIsReadWhenSomebodyAsks(t *testing.T) {
 	w.update(func(tx *store.Tx) error { return tx.Unhold(1) })
 	w.wantMetrics("one is let go, and passes are stretched", `
 		qualifyd_referrals_held{campaign="101",reason="held_by_brake"} 1
-		qualifyd_run_interval_seconds{job="poll"} 480
+		qualifyd_run_interval_seconds{task="poll"} 480
 	`, "qualifyd_referrals_held", "qualifyd_run_interval_seconds")
 }
 
