@@ -55,8 +55,7 @@ func (w *world) wantMetrics(situation string, want string, names ...string) {
 }
 
 func TestTheMetricsAreNamedAsPrometheusAsks(t *testing.T) {
-	w := watching(t)
-	w.ran(desk.SweepJob, nil)
+	w := busy(t)
 	problems, err := testutil.GatherAndLint(w.registry)
 	if err != nil {
 		t.Fatal(err)
@@ -188,6 +187,7 @@ func TestADelayRunsFromTheChangeToTheConfirmation(t *testing.T) {
 
 func TestWhatTheStoreKnowsIsReadWhenSomebodyAsks(t *testing.T) {
 	w := watching(t)
+	w.asks()
 	w.update(func(tx *store.Tx) error {
 		held := func(id, campaign int64, why rules.Reason) error {
 			return errors.Join(tx.Hold(id, why), tx.PutReferral(rules.Referral{ID: id, CampaignID: campaign, Standing: rules.Pending,
@@ -202,7 +202,6 @@ func TestWhatTheStoreKnowsIsReadWhenSomebodyAsks(t *testing.T) {
 			tx.Owe(store.Debt{Referral: 13, Campaign: 101, Undo: true, Parked: true, Since: noon.Add(-time.Hour)}),
 			tx.SetWatermark("Lead", store.Watermark{At: noon}),
 			tx.PutCampaign(store.Campaign{ID: 102, Parked: "value_unknown"}),
-			tx.SetOwner(store.Owner{OrgID: "00D", CallLimit: 1000}),
 			tx.AddCalls(time.Now(), 7))
 	})
 	w.ran(desk.PollJob, &salesforce.APIError{Kind: salesforce.Refused})
@@ -227,8 +226,9 @@ func TestWhatTheStoreKnowsIsReadWhenSomebodyAsks(t *testing.T) {
 		qualifyd_credentials_refused{service="salesforce"} 1
 		qualifyd_credentials_refused{service="referral_factory"} 0
 		qualifyd_salesforce_day_calls{of="qualifyd"} 7
-		qualifyd_salesforce_day_calls_limit{of="qualifyd"} 200
-		qualifyd_salesforce_day_calls_limit{of="org"} 1000
+		qualifyd_salesforce_day_calls_limit{of="qualifyd"} 1000
+		qualifyd_salesforce_day_calls_limit{of="org"} 5000
+		qualifyd_salesforce_day_calls{of="org"} 1
 		qualifyd_run_interval_seconds{task="poll"} 60
 		qualifyd_run_interval_seconds{task="sweep"} 600
 		qualifyd_run_last_success_timestamp_seconds{task="poll"} 0

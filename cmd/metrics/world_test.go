@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"bytes"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -15,6 +16,8 @@ import (
 	"qualifyd/rules"
 	"qualifyd/store"
 	"qualifyd/sync/poll"
+	"qualifyd/sync/salesforce"
+	"qualifyd/sync/sandbox"
 )
 
 // world is a store with metrics that watch it. Two campaigns are configured, 101 and 102.
@@ -53,6 +56,34 @@ func watching(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.watched = true
+	return w
+}
+
+// asks has Salesforce asked once, so that it has told the calls of the org: one, of 5,000.
+func (w *world) asks() {
+	w.t.Helper()
+	org := sandbox.NewOrg(time.Now)
+	id, secret := org.Credentials()
+	client, err := salesforce.New(salesforce.Options{
+		LoginURL: "https://acme.my.salesforce.com", APIVersion: "67.0", Flow: salesforce.ClientCredentials, ClientID: id, ClientSecret: secret,
+		Transport: sandbox.Transport(map[string]http.Handler{"acme.my.salesforce.com": org.Handler()}), Log: zerolog.Nop(),
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if _, _, err := client.Organization(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+	w.desk.Salesforce = client
+	w.update(func(tx *store.Tx) error { return tx.SetOwner(store.Owner{OrgID: "00D", CallLimit: 5000}) })
+}
+
+// busy is a world in which every metric there is has a value.
+func busy(t *testing.T) *world {
+	t.Helper()
+	w := watching(t)
+	w.asks()
+	w.ran(desk.SweepJob, nil)
 	return w
 }
 
