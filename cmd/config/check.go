@@ -180,16 +180,21 @@ func (c *checker) metrics(m *Metrics) {
 	c.listen("metrics.listen", m.Listen, false)
 	if m.Textfile != "" {
 		m.Textfile = c.absolute(m.Textfile)
-		if filepath.Ext(m.Textfile) != ".prom" { // node_exporter passes every other by
-			c.problem("metrics.textfile", "%q does not end in .prom; write one like /var/lib/prometheus/node-exporter/qualifyd.prom", m.Textfile)
+		if filepath.Ext(m.Textfile) != ".prom" {
+			c.problem("metrics.textfile", "%q does not end in .prom, and node_exporter reads no other; write one like /var/lib/prometheus/node-exporter/qualifyd.prom", m.Textfile)
 		}
 	}
 	blamed := c.secret(secretPlace{key: "metrics.ping", credential: "metrics-ping", value: &m.Ping, file: &m.PingFile, optional: true})
 	c.oneLine(blamed, m.Ping)
-	if address, err := url.Parse(m.Ping.Reveal()); m.Ping.Reveal() != "" && (err != nil || address.Hostname() == "" ||
-		address.Scheme != "https" && !(address.Scheme == "http" && isLoopback(address.Hostname()))) {
-		c.problem(blamed, "%s holds no https URL; want that of a dead-man switch, like https://host.example.com/...", m.Ping.From())
+	if text := m.Ping.Reveal(); text != "" && !isPingURL(text) {
+		c.problem(blamed, "%s holds no https URL; want the one that the dead-man switch gave you, like https://host.example.com/...", m.Ping.From())
 	}
+}
+
+// isPingURL tells whether a text is a URL that can be called, whatever is in it: a dead-man switch makes its own.
+func isPingURL(text string) bool {
+	address, err := url.Parse(text)
+	return err == nil && address.Hostname() != "" && (address.Scheme == "https" || address.Scheme == "http" && isLoopback(address.Hostname()))
 }
 
 // webAddress notes a problem with what is no web address.
