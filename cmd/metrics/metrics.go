@@ -145,7 +145,7 @@ func (m *Metrics) Close() { m.ping.on.Wait() }
 // Beat says that something moved: a job had its turn, or a call went out.
 func (m *Metrics) Beat() { m.progress.Store(int64(time.Since(m.begun))) }
 
-// CountSalesforce counts calls to Salesforce as they go out, and CountReferralFactory those to Referral Factory.
+// CountSalesforce counts calls to Salesforce as they go out.
 func (m *Metrics) CountSalesforce(calls int) {
 	m.salesforce.Add(float64(calls))
 	m.Beat()

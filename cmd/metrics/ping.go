@@ -26,7 +26,7 @@ type ping struct {
 	log     zerolog.Logger
 	sent    time.Time // when the newest was; the zero time for never
 	on      sync.WaitGroup
-	trouble bool // of the one under way, there is one at a time
+	trouble bool // of the newest that is over; there is one at a time
 }
 
 // send says that all is well, where it is and nothing has said so lately. It does not wait for the answer.
@@ -34,7 +34,7 @@ func (p *ping) send(ctx context.Context, well bool) {
 	if p.url == "" || !well || !p.sent.IsZero() && time.Since(p.sent) < pingAgain {
 		return
 	}
-	p.on.Wait() // it is long gone: each ends sooner than the next may begin
+	p.on.Wait() // the one before is over: each ends sooner than the next may begin
 	p.sent = time.Now()
 	p.on.Go(func() { p.tell(p.call(ctx)) })
 }

@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	scrapeWithin = 10 * time.Second // Prometheus' own default
-	scrapesAtOne = 4
-	stopWithin   = 2 * time.Second
+	scrapeWithin  = 10 * time.Second // Prometheus' own default
+	scrapesAtOnce = 4
+	stopWithin    = 2 * time.Second
 )
 
 // Server serves /metrics, /healthz and /readyz, and nothing else.
@@ -75,7 +75,7 @@ func (m *Metrics) handler() http.Handler {
 	process.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(prometheus.Gatherers{m.registry, process}, promhttp.HandlerOpts{
-		ErrorLog: stdlog.New(m.log, "", 0), ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: scrapesAtOne, Timeout: scrapeWithin,
+		ErrorLog: stdlog.New(m.log, "", 0), ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: scrapesAtOnce, Timeout: scrapeWithin,
 	}))
 	mux.HandleFunc("/healthz", m.healthz)
 	mux.HandleFunc("/readyz", m.readyz)
