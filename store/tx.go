@@ -102,6 +102,9 @@ func noRoom(err error) bool {
 	return errors.As(err, &write) && write.Op == "write" && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT))
 }
 
+// Bytes is how large the store's file is.
+func (tx *Tx) Bytes() int64 { return tx.bolt.Size() }
+
 // Owner is the Salesforce org and the Referral Factory account that a store belongs to.
 type Owner struct {
 	OrgID      string // 18 characters

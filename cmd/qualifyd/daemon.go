@@ -55,6 +55,18 @@ func (d *daemon) serve(ctx context.Context, c config.Config, warnings []config.W
 			defer page.Close()
 		}
 	}
+	if err := d.metrics.Watch(answers, d.alive); err != nil {
+		return err
+	}
+	if c.Metrics.Listen != "" {
+		if server, err := d.metrics.Listen(c.Metrics.Listen); err != nil {
+			d.log.Error().Err(err).Str(logged.Key, "metrics.listen").Msg("there are no metrics to scrape while the daemon runs")
+		} else {
+			d.log.Info().Str(logged.Address, server.Address).Msg("metrics and health are served")
+			defer server.Close()
+		}
+	}
+	d.shown = append(d.shown, d.metrics.Show)
 	go d.reloads(ctx, hangups)
 	return d.run(ctx, c)
 }
@@ -65,6 +77,7 @@ func (d *daemon) desk(c config.Config, warnings []config.Warning) *desk.Desk {
 	answers.Warnings, answers.Since = warnings, d.since
 	answers.PollNow = d.pollNow
 	answers.DeliverNow = d.deliverNow
+	answers.Stretched = d.poller.Stretched
 	return answers
 }
 
@@ -181,13 +194,16 @@ func (j *job) run(ctx context.Context) {
 		return
 	}
 	j.remember(err)
+	outcome := err
 	if errors.Is(err, poll.ErrStretched) { // for who ordered a poll to know, but no trouble
 		err = nil
 	}
 	if recorded := record(j.poller.Store, j.name, begun, err); recorded != nil {
 		err = errors.Join(err, recorded)
 		j.remember(err)
+		outcome = err
 	}
+	j.metrics.Ran(ctx, j.name, begun, outcome)
 	if j.mustEnd(err) {
 		j.stop(err) // going on would make it worse
 		return

@@ -29,18 +29,23 @@ func (t transports) trusting(c config.Config) (transports, error) {
 	return t, nil
 }
 
-// trust returns the system's authorities and those of a file.
-func trust(path string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
+// trust returns the system's authorities and those of files; "" is no file.
+func trust(paths ...string) (*x509.CertPool, error) {
 	pool, err := x509.SystemCertPool()
 	if err != nil {
 		pool = x509.NewCertPool()
 	}
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s holds no certificate in PEM form", path)
+	for _, path := range paths {
+		if path == "" {
+			continue
+		}
+		pem, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		if !pool.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s holds no certificate in PEM form", path)
+		}
 	}
 	return pool, nil
 }

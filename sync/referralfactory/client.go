@@ -41,7 +41,9 @@ type Options struct {
 	APIKey         string            // an account has one live key; making a new one ends it
 	CallsPerMinute int               // at least 1; the service blocks addresses that go over 600 too often
 	Transport      http.RoundTripper // nil: the default, which honours HTTPS_PROXY
-	Log            zerolog.Logger
+	// Count is called before each call; from any goroutine. May be nil.
+	Count func()
+	Log   zerolog.Logger
 }
 
 // Client calls one Referral Factory account. It is safe for concurrent use.
@@ -51,6 +53,7 @@ type Client struct {
 	http   *http.Client
 	budget *budget
 	urgent bool
+	count  func()
 	log    zerolog.Logger
 }
 
@@ -66,11 +69,15 @@ func New(o Options) (*Client, error) {
 	if o.Transport == nil {
 		o.Transport = NewTransport(nil)
 	}
+	if o.Count == nil {
+		o.Count = func() {}
+	}
 	c := &Client{
 		base:   base,
 		key:    new(atomic.Pointer[string]),
 		http:   &http.Client{Transport: o.Transport, Timeout: callTimeout, CheckRedirect: neverFollow},
 		budget: newBudget(o.CallsPerMinute),
+		count:  o.Count,
 		log:    o.Log,
 	}
 	if err := c.SetAPIKey(o.APIKey); err != nil {
