@@ -23,12 +23,12 @@ import (
 type Config struct {
 	Salesforce      Salesforce      `yaml:"salesforce"`
 	ReferralFactory ReferralFactory `yaml:"referral_factory"`
-	Poll            Poll            `yaml:"poll"`
+	Poll            Poll            `yaml:"poll" reload:"yes"`
 	Store           Store           `yaml:"store"`
 	Console         Console         `yaml:"console"`
 	Metrics         Metrics         `yaml:"metrics"`
-	Log             Log             `yaml:"log"`
-	Campaigns       []Campaign      `yaml:"campaigns"`
+	Log             Log             `yaml:"log" reload:"yes"`
+	Campaigns       []Campaign      `yaml:"campaigns" reload:"yes"`
 }
 
 // Salesforce says which org to ask, and how.
@@ -37,7 +37,7 @@ type Salesforce struct {
 	APIVersion string     `yaml:"api_version"` // like "67.0"
 	CAFile     string     `yaml:"ca_file,omitempty"`
 	Auth       Auth       `yaml:"auth"`
-	DailyCalls DailyCalls `yaml:"daily_calls"`
+	DailyCalls DailyCalls `yaml:"daily_calls" reload:"yes"`
 }
 
 // Flow is an OAuth flow.
@@ -54,21 +54,21 @@ const (
 type Auth struct {
 	Flow             Flow   `yaml:"flow"`
 	ClientID         string `yaml:"client_id"`
-	ClientSecret     Secret `yaml:"client_secret,omitempty"`
-	ClientSecretFile string `yaml:"client_secret_file,omitempty"`
+	ClientSecret     Secret `yaml:"client_secret,omitempty" reload:"refused"`
+	ClientSecretFile string `yaml:"client_secret_file,omitempty" reload:"refused"`
 	Username         string `yaml:"username,omitempty"`
 	PrivateKey       Secret `yaml:"-"` // PEM; it never stands in the config itself
-	PrivateKeyFile   string `yaml:"private_key_file,omitempty"`
+	PrivateKeyFile   string `yaml:"private_key_file,omitempty" reload:"refused"`
 	Audience         string `yaml:"audience,omitempty"` // "": whatever works for LoginURL
 }
 
 // ReferralFactory says which account to ask, and how fast.
 type ReferralFactory struct {
 	BaseURL         string `yaml:"base_url"` // without a trailing slash
-	APIKey          Secret `yaml:"api_key,omitempty"`
-	APIKeyFile      string `yaml:"api_key_file,omitempty"`
+	APIKey          Secret `yaml:"api_key,omitempty" reload:"refused"`
+	APIKeyFile      string `yaml:"api_key_file,omitempty" reload:"refused"`
 	CAFile          string `yaml:"ca_file,omitempty"`
-	CallsPerMinute  int    `yaml:"calls_per_minute"`
+	CallsPerMinute  int    `yaml:"calls_per_minute" reload:"yes"`
 	Timezone        string `yaml:"timezone"`
 	SendFromSandbox bool   `yaml:"send_from_sandbox"`
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 	"syscall"
 
 	"qualifyd/cmd/config"
@@ -25,6 +26,28 @@ const (
 	exitRefused    = 77 // a service refuses the credentials
 	exitConfig     = 78
 )
+
+// exitCodes say what each means.
+var exitCodes = []struct {
+	code    int
+	meaning string
+}{
+	{exitDone, "done, also when what is left waits for a person"},
+	{exitFailed, "failed; for doctor: something is red"},
+	{exitUsage, "wrong usage"},
+	{exitIncomplete, "incomplete, and to be tried again: a service cannot be reached, a limit, an outcome still open"},
+	{exitRefused, "refused credentials"},
+	{exitConfig, "wrong config, or another org's or account's store"},
+}
+
+func exitCodesInWords() string {
+	var text strings.Builder
+	text.WriteString("Exit codes:\n")
+	for _, e := range exitCodes {
+		fmt.Fprintf(&text, "  %2d  %s\n", e.code, e.meaning)
+	}
+	return strings.TrimSuffix(text.String(), "\n")
+}
 
 // usageError is a command typed wrongly.
 type usageError struct{ error }
