@@ -31,12 +31,18 @@ func runtimeFolder() string {
 	return first
 }
 
-// usualRuntimeFolder is what RuntimeDirectory=qualifyd makes. An operator's shell does not have the variable that names it.
-const usualRuntimeFolder = "/run/qualifyd"
+// usualRuntimeFolder is what the units have made for the daemon of a store: /run/NAME, where the store is in /var/lib/NAME. An operator's shell does
+// not have the variable that names it.
+func usualRuntimeFolder(storePath string) string {
+	if state, name := filepath.Split(filepath.Dir(storePath)); state == "/var/lib/" {
+		return "/run/" + name
+	}
+	return "/run/qualifyd"
+}
 
 // Sockets are the places where the daemon of a store may listen, in the order in which to look.
 func Sockets(storePath string) []string {
-	folders := []string{usualRuntimeFolder, filepath.Dir(storePath)}
+	folders := []string{usualRuntimeFolder(storePath), filepath.Dir(storePath)}
 	if own := runtimeFolder(); own != "" {
 		folders = append([]string{own}, folders...)
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -58,6 +59,20 @@ func askStatus(t *testing.T, d *desk.Desk) (desk.Status, error) {
 	t.Helper()
 	path := d.Config.Store.Path
 	return console.Ask(t.Context(), console.Sockets(path), path, desk.StatusQuestion, desk.Nothing{}, nil)
+}
+
+// An operator's shell knows of a service no more than its store: the units name the runtime folder like the state's.
+func TestTheDaemonOfAStoreIsLookedForWhereItsUnitListens(t *testing.T) {
+	t.Setenv("RUNTIME_DIRECTORY", "")
+	for path, want := range map[string][]string{
+		"/var/lib/qualifyd/qualifyd.db":      {"/run/qualifyd/qualifyd.sock", "/var/lib/qualifyd/qualifyd.sock"},
+		"/var/lib/qualifyd-acme/qualifyd.db": {"/run/qualifyd-acme/qualifyd.sock", "/var/lib/qualifyd-acme/qualifyd.sock"},
+		"/srv/refer/qualifyd.db":             {"/run/qualifyd/qualifyd.sock", "/srv/refer/qualifyd.sock"},
+	} {
+		if got := console.Sockets(path); !slices.Equal(got, want) {
+			t.Errorf("%s: got %v, want %v", path, got, want)
+		}
+	}
 }
 
 func TestTheSocketAnswersAsTheFileDoes(t *testing.T) {

@@ -132,7 +132,7 @@ func report(w io.Writer, err error) {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		fmt.Fprintln(w, "hint: make room on the disk, and run it again: nothing is lost, and it goes on from what was kept")
 	case errors.Is(err, syscall.EROFS):
-		fmt.Fprintln(w, "hint: the disk is mounted read-only, as the system does to one that failed; its log says more")
+		fmt.Fprintln(w, "hint: the disk is mounted read-only, as the system does to one that failed; its log says more. The service may write nowhere but in its StateDirectory= (systemctl cat qualifyd)")
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		fmt.Fprintln(w, "hint: no more files can be opened; raise the limit (ulimit -n, or LimitNOFILE= in the unit)")
 	case errors.Is(err, fs.ErrPermission):
