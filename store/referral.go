@@ -187,6 +187,9 @@ type Reading struct {
 	Object rules.Object
 	// Claims are the referrals whose the record is to become if it may, with the kind of link.
 	Claims map[int64]rules.Kinds
+	// Lacking is how often in turn the record was read without its history, which Salesforce took too long to give: the history is wanted still,
+	// and nobody waits for it.
+	Lacking int `json:",omitempty"`
 }
 
 // Read marks a record to be read by Id; claims of several marks add up.
@@ -195,7 +198,7 @@ func (tx *Tx) Read(recordID string, object rules.Object, claims map[int64]rules.
 	if err != nil {
 		return err
 	}
-	if found && len(claims) == 0 {
+	if found && len(claims) == 0 && old.Lacking == 0 {
 		return nil
 	}
 	reading := Reading{Object: object, Claims: map[int64]rules.Kinds{}}
@@ -209,7 +212,12 @@ func (tx *Tx) Read(recordID string, object rules.Object, claims map[int64]rules.
 	return tx.put(toReadBucket, []byte(recordID), reading)
 }
 
-// Reading returns a mark set by Read.
+// ReadHistory marks a record, which is marked no more, to be read by Id for the history that it lacks.
+func (tx *Tx) ReadHistory(recordID string, object rules.Object, lacking int) error {
+	return tx.put(toReadBucket, []byte(recordID), Reading{Object: object, Lacking: lacking})
+}
+
+// Reading returns a mark set by Read or ReadHistory.
 func (tx *Tx) Reading(recordID string) (Reading, error) {
 	r, _, err := get[Reading](tx.bolt, toReadBucket, []byte(recordID))
 	return r, err
@@ -227,6 +235,9 @@ func (tx *Tx) Claimed() (map[int64]bool, error) {
 		var r Reading
 		if err := json.Unmarshal(raw, &r); err != nil {
 			return fmt.Errorf("%w: toread %q cannot be read: %w", ErrDamaged, key, err)
+		}
+		if r.Lacking > 0 {
+			return nil
 		}
 		for id := range r.Claims {
 			claimed[id] = true

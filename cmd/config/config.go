@@ -23,12 +23,12 @@ import (
 type Config struct {
 	Salesforce      Salesforce      `yaml:"salesforce"`
 	ReferralFactory ReferralFactory `yaml:"referral_factory"`
-	Poll            Poll            `yaml:"poll" reload:"yes"`
+	Poll            Poll            `yaml:"poll"`
 	Store           Store           `yaml:"store"`
 	Console         Console         `yaml:"console"`
 	Metrics         Metrics         `yaml:"metrics"`
-	Log             Log             `yaml:"log" reload:"yes"`
-	Campaigns       []Campaign      `yaml:"campaigns" reload:"yes"`
+	Log             Log             `yaml:"log"`
+	Campaigns       []Campaign      `yaml:"campaigns"`
 }
 
 // Salesforce says which org to ask, and how.
@@ -37,7 +37,7 @@ type Salesforce struct {
 	APIVersion string     `yaml:"api_version"` // like "67.0"
 	CAFile     string     `yaml:"ca_file,omitempty"`
 	Auth       Auth       `yaml:"auth"`
-	DailyCalls DailyCalls `yaml:"daily_calls" reload:"yes"`
+	DailyCalls DailyCalls `yaml:"daily_calls"`
 }
 
 // Flow is an OAuth flow.
@@ -54,21 +54,21 @@ const (
 type Auth struct {
 	Flow             Flow   `yaml:"flow"`
 	ClientID         string `yaml:"client_id"`
-	ClientSecret     Secret `yaml:"client_secret,omitempty" reload:"refused"`
-	ClientSecretFile string `yaml:"client_secret_file,omitempty" reload:"refused"`
+	ClientSecret     Secret `yaml:"client_secret,omitempty"`
+	ClientSecretFile string `yaml:"client_secret_file,omitempty"`
 	Username         string `yaml:"username,omitempty"`
 	PrivateKey       Secret `yaml:"-"` // PEM; it never stands in the config itself
-	PrivateKeyFile   string `yaml:"private_key_file,omitempty" reload:"refused"`
+	PrivateKeyFile   string `yaml:"private_key_file,omitempty"`
 	Audience         string `yaml:"audience,omitempty"` // "": whatever works for LoginURL
 }
 
 // ReferralFactory says which account to ask, and how fast.
 type ReferralFactory struct {
 	BaseURL         string `yaml:"base_url"` // without a trailing slash
-	APIKey          Secret `yaml:"api_key,omitempty" reload:"refused"`
-	APIKeyFile      string `yaml:"api_key_file,omitempty" reload:"refused"`
+	APIKey          Secret `yaml:"api_key,omitempty"`
+	APIKeyFile      string `yaml:"api_key_file,omitempty"`
 	CAFile          string `yaml:"ca_file,omitempty"`
-	CallsPerMinute  int    `yaml:"calls_per_minute" reload:"yes"`
+	CallsPerMinute  int    `yaml:"calls_per_minute"`
 	Timezone        string `yaml:"timezone"`
 	SendFromSandbox bool   `yaml:"send_from_sandbox"`
 

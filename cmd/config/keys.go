@@ -15,7 +15,6 @@ type key struct {
 	kind      reflect.Type
 	field     int
 	omitEmpty bool
-	reload    string // yes, refused, or "" for what a restart takes
 }
 
 // keysOf lists the keys of a section in their order; none for a type that is
@@ -28,7 +27,7 @@ func keysOf(t reflect.Type) []key {
 	for i := range t.NumField() {
 		name, option, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
 		if name != "" && name != "-" {
-			keys = append(keys, key{name, t.Field(i).Type, i, option == "omitempty", t.Field(i).Tag.Get("reload")})
+			keys = append(keys, key{name, t.Field(i).Type, i, option == "omitempty"})
 		}
 	}
 	return keys

@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -20,22 +19,18 @@ type documented struct {
 	path, text string // the text in Markdown: paragraphs and lists
 	kind       reflect.Type
 	field      reflect.Value // its default; not valid within a campaign's fields
-	reload     string
-	section    bool // it has keys of its own, or is a list
+	section    bool          // it has keys of its own, or is a list
 }
 
 // documentedKeys goes through every key of Config, in order.
 func documentedKeys(t *testing.T) (keys []documented) {
 	t.Helper()
 	texts := readComments(t, readFile(t, exampleFile))
-	var walk func(path, reload string, section reflect.Type, values reflect.Value)
-	walk = func(path, reload string, section reflect.Type, values reflect.Value) {
+	var walk func(path string, section reflect.Type, values reflect.Value)
+	walk = func(path string, section reflect.Type, values reflect.Value) {
 		for _, k := range keysOf(section) {
-			one := documented{path: join(path, k.name), kind: k.kind, reload: k.reload}
+			one := documented{path: join(path, k.name), kind: k.kind}
 			one.text = texts[one.path]
-			if reload == atReload {
-				one.reload = reload
-			}
 			if values.IsValid() {
 				one.field = values.Field(k.field)
 			}
@@ -51,10 +46,10 @@ func documentedKeys(t *testing.T) (keys []documented) {
 			}
 			one.section = len(keysOf(below)) > 0
 			keys = append(keys, one)
-			walk(one.path, one.reload, below, inside)
+			walk(one.path, below, inside)
 		}
 	}
-	walk("", "", reflect.TypeFor[Config](), reflect.ValueOf(Default()))
+	walk("", reflect.TypeFor[Config](), reflect.ValueOf(Default()))
 	return keys
 }
 
@@ -195,7 +190,7 @@ func reference(t *testing.T) string {
 			fmt.Fprintf(&out, "\n%s\n", strings.ReplaceAll(k.text, "<", `\<`))
 		}
 		if !k.section {
-			fmt.Fprintf(&out, "\n%s. %s\n", kindInWords(k), reloadInWords(k.reload))
+			fmt.Fprintf(&out, "\n%s. %s\n", kindInWords(k), reloadInWords(k))
 		}
 	}
 	return out.String()
@@ -241,74 +236,16 @@ func kindInWords(k documented) string {
 	return "Text"
 }
 
-func reloadInWords(reload string) string {
-	switch reload {
-	case atReload:
+func reloadInWords(k documented) string {
+	switch {
+	case k.path == "salesforce.auth.client_secret":
+		return "A reload takes a change, once Salesforce refuses the old one."
+	case Reloadable(k.path):
 		return "A reload takes a change."
-	case atRefusal:
-		return "A change is taken when the service refuses the old secret."
+	case strings.HasSuffix(k.path, "client_secret_file"), strings.HasSuffix(k.path, "_key_file"):
+		return "Another file takes a restart; what is new in this one does not."
 	}
 	return "A change takes a restart."
-}
-
-func TestOnlyARestartTakesTheKeysThatAreNotReloaded(t *testing.T) {
-	var got, want []string
-	for _, k := range documentedKeys(t) {
-		if k.section || !k.field.IsValid() || strings.HasPrefix(k.path, "campaigns.") {
-			continue
-		}
-		running, wanted := Default(), Default()
-		change(t, reflect.ValueOf(&wanted).Elem(), k.path)
-		got = append(got, RestartOnly(running, wanted)...)
-		if k.reload == "" {
-			want = append(want, k.path)
-		}
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("got restart-only keys %v, want %v", got, want)
-	}
-	for _, sure := range []string{"salesforce.login_url", "store.path", "console.listen", "metrics.listen", "referral_factory.timezone"} {
-		if !slices.Contains(got, sure) {
-			t.Errorf("a change of %s: got no restart, want one", sure)
-		}
-	}
-	for _, sure := range []string{"poll.schedule", "poll.overlap", "log.level", "salesforce.daily_calls", "referral_factory.calls_per_minute", "referral_factory.api_key"} {
-		if slices.Contains(got, sure) {
-			t.Errorf("a change of %s: got a restart, want none", sure)
-		}
-	}
-	running, wanted := Default(), Default()
-	wanted.Campaigns = []Campaign{DefaultCampaign()}
-	if got := RestartOnly(running, wanted); len(got) > 0 {
-		t.Errorf("a new campaign: got restart-only keys %v, want none", got)
-	}
-}
-
-// change gives the key at a path another value.
-func change(t *testing.T, in reflect.Value, path string) {
-	t.Helper()
-	for name := range strings.SplitSeq(path, ".") {
-		k, ok := keyOf(in.Type(), name)
-		if !ok {
-			t.Fatalf("no key %s", path)
-		}
-		in = in.Field(k.field)
-	}
-	switch value := in.Addr().Interface().(type) {
-	case *Secret:
-		*value = NewSecret("another")
-	case *DailyCalls:
-		value.Calls++
-	default:
-		switch in.Kind() {
-		case reflect.String:
-			in.SetString(in.String() + "another")
-		case reflect.Bool:
-			in.SetBool(!in.Bool())
-		default:
-			in.SetInt(in.Int() + 1)
-		}
-	}
 }
 
 func TestReferenceOfTheConfigIsUpToDate(t *testing.T) {

@@ -1,29 +1,46 @@
 package config
 
-import "reflect"
-
-// What a running daemon does with a key that changed, as the tag reload says it. A key without the tag is taken at a restart.
-const (
-	atReload  = "yes"     // a reload takes it
-	atRefusal = "refused" // the file is read again once a service refuses the secret; no reload is needed
+import (
+	"reflect"
+	"strings"
 )
 
-// RestartOnly names the keys that differ between two configs and that only a restart takes, in the file's order.
-func RestartOnly(running, wanted Config) []string {
-	return restartOnly("", reflect.ValueOf(running), reflect.ValueOf(wanted))
+// reloadable are the keys, and sections, that a running daemon takes over from a changed file. All others are read at the start only: they say
+// which org, which account, which store and which addresses, and to change those is to start another daemon.
+//
+// A client secret is taken over when Salesforce next refuses the one before.
+var reloadable = []string{
+	"salesforce.auth.client_secret", "salesforce.daily_calls", "referral_factory.api_key", "referral_factory.calls_per_minute",
+	"poll", "log.level", "campaigns",
 }
 
-func restartOnly(path string, running, wanted reflect.Value) (keys []string) {
-	for _, k := range keysOf(running.Type()) {
-		at := join(path, k.name)
-		is, will := running.Field(k.field), wanted.Field(k.field)
-		switch {
-		case k.reload == atReload, k.reload == atRefusal:
-		case len(keysOf(k.kind)) > 0:
-			keys = append(keys, restartOnly(at, is, will)...)
-		case !is.Equal(will):
-			keys = append(keys, at)
+// Reloadable tells whether a running daemon takes over a key, given by its path like poll.schedule.
+func Reloadable(path string) bool {
+	for _, one := range reloadable {
+		if path == one || strings.HasPrefix(path, one+".") {
+			return true
 		}
 	}
-	return keys
+	return false
+}
+
+// Reload returns what is in force after the file of a running daemon was found to hold next, and the keys that changed and wait for a start.
+func (c Config) Reload(next Config) (inForce Config, waiting []string) {
+	inForce = c
+	takeOver(reflect.ValueOf(&inForce).Elem(), reflect.ValueOf(next), "", &waiting)
+	return inForce, waiting
+}
+
+func takeOver(old, next reflect.Value, path string, waiting *[]string) {
+	for _, k := range keysOf(old.Type()) {
+		below, was, is := join(path, k.name), old.Field(k.field), next.Field(k.field)
+		switch {
+		case Reloadable(below):
+			was.Set(is)
+		case len(keysOf(k.kind)) > 0:
+			takeOver(was, is, below, waiting)
+		case !reflect.DeepEqual(was.Interface(), is.Interface()):
+			*waiting = append(*waiting, below)
+		}
+	}
 }

@@ -43,7 +43,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w := &world{t: t, now: time.Now().UTC(), next: 1000}
 	w.desk = &desk.Desk{Version: "1.2.3", Config: c, Campaigns: campaigns, Store: s,
-		Poll: poll.Options{Store: s, Campaigns: campaigns, DailyCalls: poll.DailyCalls{Percent: 20}}}
+		Poll: poll.Options{Store: s, Settings: poll.Settings{Campaigns: campaigns, DailyCalls: poll.DailyCalls{Percent: 20}}}}
 	return w
 }
 

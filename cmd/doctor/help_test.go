@@ -123,9 +123,11 @@ func (w *ward) connect() {
 	}
 	p.Store = s
 	p.Poll = poll.Options{
-		Store: s, Salesforce: p.Salesforce, ReferralFactory: p.ReferralFactory, Account: rfHost, Campaigns: p.Campaigns, Zone: time.UTC,
-		Overlap: 20 * time.Minute, Reconcile: func(last time.Time) time.Time { return last.Add(24 * time.Hour) },
-		DailyCalls: poll.DailyCalls{Percent: 20}, Log: zerolog.Nop(),
+		Store: s, Salesforce: p.Salesforce, ReferralFactory: p.ReferralFactory, Account: rfHost, Zone: time.UTC, Log: zerolog.Nop(),
+		Settings: poll.Settings{
+			Campaigns: p.Campaigns, Overlap: 20 * time.Minute, DailyCalls: poll.DailyCalls{Percent: 20},
+			Reconcile: func(last time.Time) time.Time { return last.Add(24 * time.Hour) },
+		},
 	}
 	w.poller = poll.New(p.Poll)
 }

@@ -42,7 +42,9 @@ func TestBlockedReferralsAreCountedAndTheOtherPoliciesTold(t *testing.T) {
 	known := func(policy rules.Duplicates) func(w *ward) {
 		return func(w *ward) {
 			w.configure(func(c *rules.Campaign) { c.Duplicates = policy })
-			w.poller.Campaigns = w.patient.Campaigns
+			settings := w.patient.Poll.Settings
+			settings.Campaigns = w.patient.Campaigns
+			w.poller.Configure(settings)
 			w.old("Lead", "bo@example.com")
 			w.old("Contact", "cy@example.com")
 			w.rf.Refer(w.patient.Campaigns[0].ID, sandbox.NewUser{FirstName: "Bo", Email: "bo@example.com"})

@@ -78,8 +78,8 @@ func (a *app) deskOnFile(c config.Config, q needs) (*desk.Desk, error) {
 	}
 	noStore := err
 	if !q.Online() {
-		options := poll.Options{Store: s, Campaigns: campaigns(c), DailyCalls: dailyCalls(c)}
-		return &desk.Desk{Version: version, Config: c, Campaigns: options.Campaigns, Store: s, Poll: options}, nil
+		settings, err := settings(c)
+		return &desk.Desk{Version: version, Config: c, Campaigns: settings.Campaigns, Store: s, Poll: poll.Options{Store: s, Settings: settings}}, err
 	}
 	built, err := build(c, s, log, a.via)
 	if err != nil {

@@ -79,7 +79,7 @@ func (a *app) checkOnline(ctx context.Context, c config.Config) error {
 	if err != nil {
 		return err
 	}
-	found, err := poll.CheckRules(ctx, d.poller.Options)
+	found, err := poll.CheckRules(ctx, d.poller.Current())
 	if err != nil {
 		return incomplete{err}
 	}

@@ -67,9 +67,9 @@ func build(c config.Config, s *store.Store, log zerolog.Logger, via transports) 
 	if err != nil {
 		return nil, fmt.Errorf("referral_factory: %w", err)
 	}
-	reconcile, err := schedule.Parse(c.Poll.Reconcile, config.LeastGap)
+	settings, err := settings(c)
 	if err != nil {
-		return nil, fmt.Errorf("poll.reconcile: %w", err)
+		return nil, err
 	}
 	d := &daemon{rf: rf, via: via, log: log, reload: func() (config.Config, error) { return c, nil }}
 	options := salesforceOptions(c, log, via)
@@ -84,10 +84,7 @@ func build(c config.Config, s *store.Store, log zerolog.Logger, via transports) 
 	}
 	d.poller = poll.New(poll.Options{
 		Store: s, Salesforce: sf, ReferralFactory: rf,
-		Account:   account(c),
-		Campaigns: campaigns(c), Zone: c.ReferralFactory.Location,
-		Overlap: c.Poll.Overlap, Reconcile: reconcile.Next,
-		DailyCalls:      dailyCalls(c),
+		Account: account(c), Zone: c.ReferralFactory.Location, Settings: settings,
 		SendFromSandbox: c.ReferralFactory.SendFromSandbox, Log: log,
 	})
 	d.deliverer = deliver.New(deliver.Options{
@@ -96,8 +93,16 @@ func build(c config.Config, s *store.Store, log zerolog.Logger, via transports) 
 	return d, nil
 }
 
-func dailyCalls(c config.Config) poll.DailyCalls {
-	return poll.DailyCalls{Percent: c.Salesforce.DailyCalls.Percent, Calls: c.Salesforce.DailyCalls.Calls}
+// settings are what a reload may change of what a pass goes by.
+func settings(c config.Config) (poll.Settings, error) {
+	reconcile, err := schedule.Parse(c.Poll.Reconcile, config.LeastGap)
+	if err != nil {
+		return poll.Settings{}, fmt.Errorf("poll.reconcile: %w", err)
+	}
+	return poll.Settings{
+		Campaigns: campaigns(c), Overlap: c.Poll.Overlap, Reconcile: reconcile.Next,
+		DailyCalls: poll.DailyCalls{Percent: c.Salesforce.DailyCalls.Percent, Calls: c.Salesforce.DailyCalls.Calls},
+	}, nil
 }
 
 // account is what leads to the Referral Factory account.
@@ -148,9 +153,10 @@ func campaign(c config.Campaign) rules.Campaign {
 
 // newDesk is where questions about a config and its store are answered; d has what a pass works with.
 func newDesk(c config.Config, d *daemon) *desk.Desk {
+	options := d.poller.Current()
 	return &desk.Desk{
-		Version: version, Config: c, Campaigns: d.poller.Campaigns, Store: d.poller.Store,
-		Salesforce: d.poller.Salesforce, ReferralFactory: d.rf, Poll: d.poller.Options,
+		Version: version, Config: c, Campaigns: options.Campaigns, Store: d.poller.Store,
+		Salesforce: d.poller.Salesforce, ReferralFactory: d.rf, Poll: options,
 		OtherBaseURL: tryBaseURL(d.reload, d.via), Reload: d.reload, PollNow: d.once,
 	}
 }

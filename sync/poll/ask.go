@@ -31,8 +31,8 @@ type question struct {
 	halves func() []question
 	// fails is called, where it is set, when the question was not answered to its end.
 	fails func()
-	// spare is set for a question whose answer can be done without when Salesforce takes too long to give it.
-	spare bool
+	// without is called, where it is set, when Salesforce takes too long to give the answer: it can be done without for now.
+	without func()
 	// gone is called, where it is set, when the org has no such object.
 	gone func() error
 }
@@ -197,8 +197,9 @@ func (t *pass) fail(ctx context.Context, err error, a salesforce.Answer, q quest
 		if halves := q.halfway(); halves != nil {
 			return t.ask(ctx, halves)
 		}
-		if q.spare {
-			t.failed[q.name] = true // the record is looked at without its history, and the pass was no whole one
+		if q.without != nil {
+			q.without()
+			t.failed[q.name] = true // the pass was no whole one
 			return t.problem(ctx, fmt.Errorf("poll %s: %w", q.name, err))
 		}
 	}

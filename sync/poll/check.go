@@ -10,7 +10,7 @@ import (
 // CheckRules asks Salesforce whether it has what the campaigns name, and returns their rules as a pass would see them: parked where a field
 // or value is missing. It needs no store and writes nowhere.
 func CheckRules(ctx context.Context, o Options) ([]rules.Rule, error) {
-	t := &pass{Poller: New(o), described: describes{}, rules: map[int64]rules.Rule{}}
+	t := &pass{Poller: New(o), Settings: o.Settings, described: describes{}, rules: map[int64]rules.Rule{}}
 	if _, err := t.Salesforce.Identity(ctx); err != nil {
 		return nil, err
 	}

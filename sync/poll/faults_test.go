@@ -400,5 +400,32 @@ func TestARecordWhoseHistoryAlwaysTakesTooLongIsLookedAt(t *testing.T) {
 		w.Status(lead, goodValue)
 		w.TryPass()
 		w.WantQualified(ann)
+		for range 10 {
+			w.TryPass()
+		}
+		w.Passes(1) // a history that cannot be had does not trouble every pass
+	})
+}
+
+// What the history tells may be all that qualifies: the next pass asks for it again, not the daily look only.
+func TestAHistoryThatTookTooLongOnceIsAskedForAgain(t *testing.T) {
+	campaign := fieldCampaign()
+	campaign.Duplicates = rules.Update
+	running(t, one(campaign), func(w *world) {
+		w.org.Track("Lead", "Status", true)
+		lead := w.org.Create("Lead", sandbox.Fields{"LastName": "Ann", "Company": "Acme", "Email": "ann@example.com"})
+		w.After(time.Minute)
+		w.Status(lead, goodValue)
+		w.After(time.Minute)
+		w.Status(lead, "Working - Contacted")
+		w.After(time.Hour)
+		w.Passes(1)
+		ann := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+		w.Fail(" FROM LeadHistory WHERE LeadId IN", "QUERY_TIMEOUT")
+		mustContain(t, "a pass that links the Lead", w.TryPass(), "QUERY_TIMEOUT")
+		w.WantNot(ann, rules.ValueNotReached)
+		w.Heal()
+		w.Passes(1)
+		w.WantQualified(ann)
 	})
 }

@@ -105,8 +105,8 @@ func newWorld(t *testing.T, campaigns []rules.Campaign) *world {
 		w.rf.AddCampaign(c.ID, c.Name)
 	}
 	w.options = poll.Options{
-		Campaigns: campaigns, Zone: time.UTC, Overlap: overlap, Log: zerolog.Nop(),
-		Reconcile: func(last time.Time) time.Time { return last.Add(24 * time.Hour) },
+		Zone: time.UTC, Log: zerolog.Nop(),
+		Settings: poll.Settings{Campaigns: campaigns, Overlap: overlap, Reconcile: func(last time.Time) time.Time { return last.Add(24 * time.Hour) }},
 	}
 	w.open()
 	return w

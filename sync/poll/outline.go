@@ -16,13 +16,13 @@ type Outline struct {
 
 // Described are the objects that a pass asks the describe of.
 func Described(o Options) []rules.Object {
-	return (&pass{Poller: New(o)}).objects()
+	return (&pass{Poller: New(o), Settings: o.Settings}).objects()
 }
 
 // OutlineOf works out what a pass would do. It asks nobody, and needs no store. An object that is not in d is taken for one that the
 // Salesforce user may not see.
 func OutlineOf(o Options, d map[rules.Object]salesforce.Describe, since time.Time) Outline {
-	t := &pass{Poller: New(o), described: map[rules.Object]described{}, rules: map[int64]rules.Rule{}}
+	t := &pass{Poller: New(o), Settings: o.Settings, described: map[rules.Object]described{}, rules: map[int64]rules.Rule{}}
 	for _, object := range t.objects() {
 		one, ok := d[object]
 		t.described[object] = described{Describe: one, Gone: !ok}

@@ -20,14 +20,14 @@ func TestTheOutlineIsWhatAnIdlePassAsks(t *testing.T) {
 		asked := slices.Clone(w.requests)
 
 		described := map[rules.Object]salesforce.Describe{}
-		for _, object := range poll.Described(w.poller.Options) {
+		for _, object := range poll.Described(w.poller.Current()) {
 			d, _, err := w.poller.Salesforce.Describe(w.ctx, string(object))
 			if err != nil {
 				t.Fatal(err)
 			}
 			described[object] = d
 		}
-		out := poll.OutlineOf(w.poller.Options, described, serviceTime())
+		out := poll.OutlineOf(w.poller.Current(), described, serviceTime())
 		var said []string
 		for _, q := range out.Queries {
 			text, err := q.SOQL.Build()
@@ -49,7 +49,7 @@ func TestTheOutlineIsWhatAnIdlePassAsks(t *testing.T) {
 		}
 
 		delete(described, rules.Opportunity)
-		for _, q := range poll.OutlineOf(w.poller.Options, described, serviceTime()).Queries {
+		for _, q := range poll.OutlineOf(w.poller.Current(), described, serviceTime()).Queries {
 			if q.Name == "Opportunity" || q.Name == "OpportunityHistory" {
 				t.Errorf("%s is asked for, though the user may not see Opportunities", q.Name)
 			}

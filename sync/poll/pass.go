@@ -15,6 +15,7 @@ import (
 // pass is one run of Poller.Pass and what it has found out so far.
 type pass struct {
 	*Poller
+	Settings
 	owner     store.Owner
 	orgID     string // by the login; "" where it did not tell
 	described describes
@@ -52,7 +53,7 @@ type demand struct {
 // Pass runs one pass: join, poll, read, judge. It goes on past what fails, and returns all of it joined; what did not fail is committed.
 func (p *Poller) Pass(ctx context.Context) error {
 	t := &pass{
-		Poller: p, pending: -1,
+		Poller: p, Settings: *p.settings.Load(), pending: -1,
 		failed: map[string]bool{}, gone: map[string]bool{}, unjoined: map[int64]bool{}, reading: map[string]demand{}, braked: map[int64]int{},
 		inVain: map[string]bool{}, made: map[string]bool{}, given: map[int64]string{},
 	}

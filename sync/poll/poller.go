@@ -41,18 +41,33 @@ func (d DailyCalls) Share(limit int) int {
 	return d.Calls
 }
 
+// Settings are the options that may change while a Poller works. A sweep or pass goes by those that it began with.
+type Settings struct {
+	Campaigns  []rules.Campaign
+	Overlap    time.Duration // how far behind the watermark each poll reads again, for rows that commit late
+	Reconcile  func(last time.Time) (due time.Time)
+	DailyCalls DailyCalls
+}
+
+// campaign finds a configured campaign.
+func (s Settings) campaign(id int64) (rules.Campaign, bool) {
+	for _, c := range s.Campaigns {
+		if c.ID == id {
+			return c, true
+		}
+	}
+	return rules.Campaign{}, false
+}
+
 // Options are what a Poller works with. All but Preview and Progress are required.
 type Options struct {
 	Store           *store.Store
 	Salesforce      *salesforce.Client
 	ReferralFactory *referralfactory.Client
 	// Account names the Referral Factory account by what leads to it (base URL and key). Only a salted hash of it is kept.
-	Account    string
-	Campaigns  []rules.Campaign
-	Zone       *time.Location // of Referral Factory's dates
-	Overlap    time.Duration  // how far behind the watermark each poll reads again, for rows that commit late
-	Reconcile  func(last time.Time) (due time.Time)
-	DailyCalls DailyCalls
+	Account string
+	Zone    *time.Location // of Referral Factory's dates
+	Settings
 	// SendFromSandbox lets a sandbox org qualify people for real.
 	SendFromSandbox bool
 	// Preview makes the passes dry: it is told what would be created or marked, and nothing is written to Salesforce.
@@ -73,6 +88,7 @@ type Write struct {
 // Poller runs sweeps and passes. Sweep and Pass may run at the same time, but each only once at a time.
 type Poller struct {
 	Options
+	settings atomic.Pointer[Settings] // those of the Options are empty
 	// lastPass and lastCost are when the newest pass ended, by the service's time, and what it cost in calls.
 	lastPass time.Time
 	lastCost int
@@ -84,8 +100,20 @@ type Poller struct {
 // New returns a Poller. Its Salesforce client must report its calls to CountCalls.
 func New(o Options) *Poller {
 	p := &Poller{Options: o, kept: describes{}}
+	p.Options.Settings = Settings{}
+	p.Configure(o.Settings)
 	p.SetAccount(o.Account)
 	return p
+}
+
+// Configure has the sweeps and passes that begin from now on go by other settings.
+func (p *Poller) Configure(s Settings) { p.settings.Store(&s) }
+
+// Current are the options that a pass would work with now.
+func (p *Poller) Current() Options {
+	o := p.Options
+	o.Settings = *p.settings.Load()
+	return o
 }
 
 // tell reports progress.
@@ -93,16 +121,6 @@ func (p *Poller) tell(work string, done, total int) {
 	if p.Progress != nil {
 		p.Progress(work, done, total)
 	}
-}
-
-// campaign finds a configured campaign.
-func (p *Poller) campaign(id int64) (rules.Campaign, bool) {
-	for _, c := range p.Campaigns {
-		if c.ID == id {
-			return c, true
-		}
-	}
-	return rules.Campaign{}, false
 }
 
 // view and update run a transaction, and mark its failure as the store's.

@@ -26,8 +26,9 @@ type read struct {
 	questions []question
 	rows      []seen
 	history   []salesforce.Row
-	noHistory bool // the org has none, or none is needed
-	failed    bool // it was not read whole
+	noHistory bool     // the org has none, or none is needed
+	failed    bool     // it was not read whole
+	lacking   []string // records whose history Salesforce took too long to give
 }
 
 // readRecords reads by Id whatever is marked to be read, until nothing new is marked.
@@ -104,9 +105,9 @@ func (t *pass) historyQuestion(r *read, ids []string) question {
 			r.history = append(r.history, rows...)
 			return nil
 		},
-		fails: func() { r.failed = true },
-		spare: true,
-		gone:  func() error { r.noHistory = true; return t.noteGone(name) },
+		fails:   func() { r.failed = true },
+		without: func() { r.lacking = append(r.lacking, ids...) },
+		gone:    func() error { r.noHistory = true; return t.noteGone(name) },
 		halves: func() []question {
 			return halve(ids, func(some []string) question { return t.historyQuestion(r, some) })
 		},
@@ -186,6 +187,12 @@ func (t *pass) takeRead(tx *store.Tx, r *read) error {
 			return fmt.Errorf("%s %s: %w", r.object, s.ID, err)
 		}
 	}
+	for _, id := range r.lacking {
+		t.inVain[id] = true
+		if err := askAgain(tx, r.object, id, marks[id].Lacking+1); err != nil {
+			return err
+		}
+	}
 	for _, id := range r.ids {
 		if found[id] {
 			continue
@@ -195,6 +202,19 @@ func (t *pass) takeRead(tx *store.Tx, r *read) error {
 		}
 	}
 	return nil
+}
+
+// historyTries is in how many passes a history is asked for that Salesforce takes too long to give. What it tells may be what qualifies, but a
+// history that can never be had must not trouble every pass; the regular look at all pending referrals tries it again.
+const historyTries = 10
+
+// askAgain has the next pass ask for the history that a linked record lacks.
+func askAgain(tx *store.Tx, object rules.Object, id string, lacking int) error {
+	marked, err := tx.Reading(id)
+	if err != nil || marked.Object != "" || lacking >= historyTries || len(tx.ReferralsByRecord(id)) == 0 {
+		return err
+	}
+	return tx.ReadHistory(id, object, lacking)
 }
 
 // dropClaims takes out the claims to a record by the conversion of a Lead that has become another referral's since the record was marked to be

@@ -22,20 +22,31 @@ const sweepTries = 3
 // Sweep pages through Referral Factory's users and keeps each new or changed referral of a configured campaign. The service has no
 // updated-since filter, and may ignore a filter by campaign, so a sweep reads everybody and filters itself.
 func (p *Poller) Sweep(ctx context.Context) error {
-	if err := p.checkAccount(ctx); err != nil {
+	s := &sweep{Poller: p, Settings: *p.settings.Load()}
+	return s.run(ctx)
+}
+
+// sweep is one sweep under way.
+type sweep struct {
+	*Poller
+	Settings
+}
+
+func (s *sweep) run(ctx context.Context) error {
+	if err := s.checkAccount(ctx); err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
 	var number uint64
-	if err := p.update(func(tx *store.Tx) (err error) { number, err = tx.BeginSweep(); return err }); err != nil {
+	if err := s.update(func(tx *store.Tx) (err error) { number, err = tx.BeginSweep(); return err }); err != nil {
 		return err
 	}
 	for range sweepTries {
-		start, whole, err := p.sweepPages(ctx, number)
+		start, whole, err := s.sweepPages(ctx, number)
 		if err != nil {
 			return fmt.Errorf("sweep: %w", err)
 		}
 		if whole {
-			return p.update(func(tx *store.Tx) error { return p.sweptWhole(tx, number, start) })
+			return s.update(func(tx *store.Tx) error { return s.sweptWhole(tx, number, start) })
 		}
 	}
 	return errors.New("sweep: users went away at Referral Factory while their pages were read, each of three times; the next sweep tries again")
@@ -43,28 +54,28 @@ func (p *Poller) Sweep(ctx context.Context) error {
 
 // sweepPages reads every page once. When the number of users shrinks meanwhile, a row may have slipped onto a page already read: then the
 // sweep is not whole.
-func (p *Poller) sweepPages(ctx context.Context, number uint64) (start time.Time, whole bool, err error) {
+func (s *sweep) sweepPages(ctx context.Context, number uint64) (start time.Time, whole bool, err error) {
 	total, read := -1, 0
 	for page := 1; ; page++ {
 		var begun uint64
-		if err := p.view(func(tx *store.Tx) error { begun = tx.LedgerLength(); return nil }); err != nil {
+		if err := s.view(func(tx *store.Tx) error { begun = tx.LedgerLength(); return nil }); err != nil {
 			return start, false, err
 		}
-		got, answer, err := p.ReferralFactory.Users(ctx, page)
+		got, answer, err := s.ReferralFactory.Users(ctx, page)
 		if err != nil {
 			return start, false, err
 		}
 		for _, skipped := range got.Skipped {
-			p.Log.Warn().Err(skipped).Int("page", page).Msg("a user of Referral Factory cannot be read and is left out")
+			s.Log.Warn().Err(skipped).Int("page", page).Msg("a user of Referral Factory cannot be read and is left out")
 		}
 		if page == 1 {
 			start = answer.Since
 		}
-		if err := p.update(func(tx *store.Tx) error { return p.keep(tx, got.Users, number, answer.Date, begun) }); err != nil {
+		if err := s.update(func(tx *store.Tx) error { return s.keep(tx, got.Users, number, answer.Date, begun) }); err != nil {
 			return start, false, err
 		}
 		read += len(got.Users) + len(got.Skipped)
-		p.tell("reading users of Referral Factory", read, max(got.Total, 0))
+		s.tell("reading users of Referral Factory", read, max(got.Total, 0))
 		if got.Total >= 0 && got.Total < total {
 			return start, false, nil
 		}
@@ -76,9 +87,9 @@ func (p *Poller) sweepPages(ctx context.Context, number uint64) (start time.Time
 }
 
 // keep stores what a page says of the campaigns' referrals. begun is the ledger's length when the page was asked for.
-func (p *Poller) keep(tx *store.Tx, users []referralfactory.User, sweep uint64, date time.Time, begun uint64) error {
+func (s *sweep) keep(tx *store.Tx, users []referralfactory.User, sweep uint64, date time.Time, begun uint64) error {
 	for _, u := range users {
-		if _, ours := p.campaign(u.CampaignID); !ours {
+		if _, ours := s.campaign(u.CampaignID); !ours {
 			continue
 		}
 		r, known, err := tx.Referral(u.ID)
@@ -86,9 +97,9 @@ func (p *Poller) keep(tx *store.Tx, users []referralfactory.User, sweep uint64, 
 		case err != nil:
 			return err
 		case known:
-			err = p.keepKnown(tx, r, u, date, begun)
+			err = s.keepKnown(tx, r, u, date, begun)
 		case u.ReferrerID != 0:
-			err = p.keepNew(tx, u, sweep, date)
+			err = s.keepNew(tx, u, sweep, date)
 		}
 		if err != nil {
 			return err
@@ -97,24 +108,24 @@ func (p *Poller) keep(tx *store.Tx, users []referralfactory.User, sweep uint64, 
 	return nil
 }
 
-func (p *Poller) keepNew(tx *store.Tx, u referralfactory.User, sweep uint64, date time.Time) error {
+func (s *sweep) keepNew(tx *store.Tx, u referralfactory.User, sweep uint64, date time.Time) error {
 	c, err := tx.Campaign(u.CampaignID)
 	if err != nil {
 		return err
 	}
 	r := rules.Referral{ID: u.ID, CampaignID: u.CampaignID, FirstSweep: sweep, Standing: rules.Pending}
 	copyUser(&r, u)
-	r.JoinTimes(p.Zone, date, c.Sweeps)
+	r.JoinTimes(s.Zone, date, c.Sweeps)
 	r.Hear(u.QualifiedAt, nil, true)
 	r.AnsweredAt = tx.LedgerLength()
 	if err := errors.Join(tx.Join(r.ID), tx.Judge(r.ID)); err != nil {
 		return err
 	}
-	p.Log.Debug().Int64("referral", r.ID).Int64("campaign", r.CampaignID).Msg("new referral")
+	s.Log.Debug().Int64("referral", r.ID).Int64("campaign", r.CampaignID).Msg("new referral")
 	return tx.PutReferral(r)
 }
 
-func (p *Poller) keepKnown(tx *store.Tx, r rules.Referral, u referralfactory.User, date time.Time, begun uint64) error {
+func (s *sweep) keepKnown(tx *store.Tx, r rules.Referral, u referralfactory.User, date time.Time, begun uint64) error {
 	before := r
 	copyUser(&r, u)
 	if r.Email != before.Email || r.Code != before.Code {
@@ -186,8 +197,8 @@ func Hear(tx *store.Tx, r *rules.Referral, qualifiedOn string, date time.Time, b
 }
 
 // sweptWhole remembers that a sweep showed everybody.
-func (p *Poller) sweptWhole(tx *store.Tx, number uint64, start time.Time) error {
-	for _, configured := range p.Campaigns {
+func (s *sweep) sweptWhole(tx *store.Tx, number uint64, start time.Time) error {
+	for _, configured := range s.Campaigns {
 		c, err := tx.Campaign(configured.ID)
 		if err != nil {
 			return err

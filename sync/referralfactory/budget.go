@@ -32,6 +32,17 @@ func newBudget(callsPerMinute int) *budget {
 	return &budget{sent: make([]time.Time, callsPerMinute)}
 }
 
+// allow changes how many calls may start in a window. Those of the last window count.
+func (b *budget) allow(callsPerMinute int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	inOrder := append(slices.Clone(b.sent[b.oldest:]), b.sent[:b.oldest]...) // the oldest first
+	more := max(callsPerMinute-len(inOrder), 0)
+	b.sent = append(make([]time.Time, more), inOrder[max(len(inOrder)-callsPerMinute, 0):]...)
+	b.oldest = 0
+	b.letGo()
+}
+
 // wait returns when the caller may make one call, or with ctx's error.
 func (b *budget) wait(ctx context.Context, urgent bool) error {
 	if err := ctx.Err(); err != nil {

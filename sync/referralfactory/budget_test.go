@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -153,4 +154,49 @@ func TestTheBudgetIsSharedWithUrgent(t *testing.T) {
 			t.Errorf("third and fourth call after %s, want 0s 1m1s", got)
 		}
 	})
+}
+
+// The budget changes while calls wait: those of the last minute count, whatever was allowed when they were made.
+func TestAnotherBudgetCountsTheCallsOfTheLastMinute(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		before, after int
+		want          []int // calls that have gone at once, after the change, and after each of two more windows
+	}{
+		{"a smaller one", 20, 5, []int{20, 20, 25, 30}},
+		{"a larger one", 5, 20, []int{5, 20, 40, 60}},
+		{"the same", 5, 5, []int{5, 5, 10, 15}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				b := newBudget(c.before)
+				var gone atomic.Int32
+				var all sync.WaitGroup
+				for range 100 {
+					all.Go(func() {
+						if b.wait(ctx, false) == nil {
+							gone.Add(1)
+						}
+					})
+				}
+				synctest.Wait()
+				got := []int{int(gone.Load())}
+				time.Sleep(time.Second)
+				b.allow(c.after)
+				synctest.Wait()
+				got = append(got, int(gone.Load()))
+				for range 2 {
+					time.Sleep(window)
+					synctest.Wait()
+					got = append(got, int(gone.Load()))
+				}
+				if diff := cmp.Diff(c.want, got); diff != "" {
+					t.Errorf("calls that have gone (-want +got):\n%s", diff)
+				}
+				cancel()
+				all.Wait()
+			})
+		})
+	}
 }

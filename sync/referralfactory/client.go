@@ -58,8 +58,8 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.CallsPerMinute < 1 {
-		return nil, fmt.Errorf("%d calls per minute: want at least 1", o.CallsPerMinute)
+	if err := checkCalls(o.CallsPerMinute); err != nil {
+		return nil, err
 	}
 	if o.Transport == nil {
 		o.Transport = defaultTransport()
@@ -83,6 +83,22 @@ func (c *Client) Urgent() *Client {
 	urgent := *c
 	urgent.urgent = true
 	return &urgent
+}
+
+// SetCallsPerMinute changes how many calls may be made in any minute, those of Urgent included. On error it stays as it was.
+func (c *Client) SetCallsPerMinute(n int) error {
+	if err := checkCalls(n); err != nil {
+		return err
+	}
+	c.budget.allow(n)
+	return nil
+}
+
+func checkCalls(perMinute int) error {
+	if perMinute < 1 {
+		return fmt.Errorf("%d calls per minute: want at least 1", perMinute)
+	}
+	return nil
 }
 
 // SetAPIKey replaces the key for all later calls, those of Urgent included:

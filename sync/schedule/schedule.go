@@ -43,7 +43,9 @@ type Runner struct {
 func New(log zerolog.Logger, jobs ...Job) *Runner {
 	r := &Runner{jobs: make(map[string]*worker), log: log, now: time.Now, stopped: make(chan struct{})}
 	for _, job := range jobs {
-		r.jobs[job.Name] = &worker{Job: job, turn: make(chan chan struct{}), log: log.With().Str("job", job.Name).Logger()}
+		r.jobs[job.Name] = &worker{
+			Job: job, turn: make(chan chan struct{}), replanned: make(chan Spec, 1), log: log.With().Str("job", job.Name).Logger(),
+		}
 	}
 	return r
 }
@@ -66,6 +68,17 @@ func (r *Runner) Run(ctx context.Context) {
 func (r *Runner) Kick(name string) bool {
 	w := r.jobs[name]
 	return w != nil && w.offer()
+}
+
+// Plan has a job run at the times of another Spec from now on. What counts is when the job was due last: a job that would have been due since then
+// by the new times runs at once, so that no number of changes puts it off. One goroutine at a time may call it.
+func (r *Runner) Plan(name string, spec Spec) {
+	w := r.jobs[name]
+	select {
+	case <-w.replanned: // the newest counts
+	default:
+	}
+	w.replanned <- spec
 }
 
 // ErrStopped is returned by Do when the Runner has stopped.
@@ -95,8 +108,9 @@ func (r *Runner) Do(ctx context.Context, name string) error {
 // twice at once.
 type worker struct {
 	Job
-	turn chan chan struct{} // a channel to close when the run has ended; nil where nobody waits
-	log  zerolog.Logger
+	turn      chan chan struct{} // a channel to close when the run has ended; nil where nobody waits
+	replanned chan Spec
+	log       zerolog.Logger
 }
 
 func (w *worker) work(ctx context.Context) {
@@ -133,18 +147,20 @@ func (w *worker) keepTime(ctx context.Context, now func() time.Time) {
 	late := time.Duration(0)
 	for {
 		last := now().Add(-late) // when it was due last, by the clock as it is set now
-		due := w.Spec.Next(last)
-		if due.IsZero() {
-			return
-		}
-		wait := due.Sub(last) - late
-		late = jitter(w.Spec.Next(due).Sub(due))
-		timer := time.NewTimer(wait + late)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		case <-timer.C:
+		begun := time.Now().Add(-late)
+		for waiting := true; waiting; {
+			var isDue <-chan time.Time // never, where the Spec has no more times
+			if due := w.Spec.Next(last); !due.IsZero() {
+				late = jitter(w.Spec.Next(due).Sub(due))
+				isDue = time.After(due.Sub(last) + late - time.Since(begun))
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case w.Spec = <-w.replanned:
+			case <-isDue:
+				waiting = false
+			}
 		}
 		if !w.offer() {
 			w.log.Info().Msg("job skipped: it is still running")

@@ -267,3 +267,67 @@ func TestDoGivesUpWithItsCallerAndWithTheRunner(t *testing.T) {
 		}
 	})
 }
+
+func TestAnotherPlanCountsFromWhenTheJobWasDueLast(t *testing.T) {
+	for _, c := range []struct {
+		name, before, after string
+		at                  time.Duration // of the change
+		want                []time.Duration
+	}{
+		{"to more often", "@every 1h", "@every 10m", 5 * time.Minute, minutes(10, 20, 30, 40, 50, 60)},
+		{"to more often, when it would have been due", "@every 1h", "@every 10m", 25 * time.Minute, minutes(25, 35, 45, 55)},
+		{"to more seldom", "@every 10m", "@every 30m", 15 * time.Minute, minutes(10, 40)},
+		{"to the same", "@every 25m", "@every 25m", 20 * time.Minute, minutes(25, 50)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := newDiary()
+				r, stop := running(t, zerolog.Nop(), Job{Name: "poll", Spec: spec(t, c.before), Run: func(context.Context) { d.note() }})
+				time.Sleep(c.at)
+				r.Plan("poll", spec(t, c.after))
+				time.Sleep(time.Hour + time.Minute - c.at)
+				stop()
+				d.wantAbout(t, c.name, c.want)
+			})
+		})
+	}
+}
+
+// An operator who reloads every half minute must not put off a poll that is due every minute.
+func TestPlansThatFollowEachOtherPutNothingOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDiary()
+		r, stop := running(t, zerolog.Nop(), Job{Name: "poll", Spec: spec(t, "@every 1m"), Run: func(context.Context) { d.note() }})
+		for i := range 40 {
+			time.Sleep(30 * time.Second)
+			r.Plan("poll", spec(t, []string{"@every 59s", "@every 1m"}[i%2]))
+		}
+		synctest.Wait()
+		stop()
+		if n := len(d.runs); n < 18 || n > 21 {
+			t.Errorf("in 20 minutes with 40 changes: got %d runs, want one a minute", n)
+		}
+	})
+}
+
+func minutes(some ...int) (out []time.Duration) {
+	for _, n := range some {
+		out = append(out, time.Duration(n)*time.Minute)
+	}
+	return out
+}
+
+// wantAbout allows for the jitter.
+func (d *diary) wantAbout(t *testing.T, situation string, want []time.Duration) {
+	t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	fits := len(d.runs) == len(want)
+	for i := 0; fits && i < len(want); i++ {
+		late := d.runs[i] - want[i]
+		fits = late >= -maxJitter && late <= time.Duration(i+1)*maxJitter
+	}
+	if !fits {
+		t.Errorf("%s: ran at %v, want %v", situation, d.runs, want)
+	}
+}

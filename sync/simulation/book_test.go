@@ -105,7 +105,9 @@ func (m *model) orderedQualified(r *referral) {
 }
 
 func (m *model) orderedBack(r *referral) {
-	r.wanted, r.demanded, r.must, r.may, r.closed, r.backed, r.everBack, r.ordered = false, false, false, false, true, true, true, true
+	// Who was qualified by hand, which qualifyd has not heard of, stays so: nothing was sent that is to be taken back.
+	r.backed = r.heard || r.qualifiedAct == 0
+	r.wanted, r.demanded, r.must, r.may, r.closed, r.everBack, r.ordered = false, false, false, false, true, true, true
 	r.loose = len(m.w.runs) > 0
 	r.heard = false
 }

@@ -181,8 +181,8 @@ func (w *world) start(content []byte) {
 	}
 	w.poller = poll.New(poll.Options{
 		Store: w.store, Salesforce: sf, ReferralFactory: rf, Account: rfHost + " " + w.rf.Key(),
-		Campaigns: campaigns, Zone: w.zone, Overlap: overlap, Log: zerolog.Nop(),
-		Reconcile: func(last time.Time) time.Time { return last.Add(24 * time.Hour) },
+		Zone: w.zone, Log: zerolog.Nop(),
+		Settings: poll.Settings{Campaigns: campaigns, Overlap: overlap, Reconcile: func(last time.Time) time.Time { return last.Add(24 * time.Hour) }},
 	})
 	w.deliverer = deliver.New(deliver.Options{Store: w.store, ReferralFactory: rf, Ready: w.poller.AccountKnown, Log: zerolog.Nop()})
 }
