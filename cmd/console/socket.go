@@ -31,18 +31,19 @@ func runtimeFolder() string {
 	return first
 }
 
-// usualRuntimeFolder is what the units have made for the daemon of a store: /run/NAME, where the store is in /var/lib/NAME. An operator's shell does
-// not have the variable that names it.
-func usualRuntimeFolder(storePath string) string {
-	if state, name := filepath.Split(filepath.Dir(storePath)); state == "/var/lib/" {
-		return "/run/" + name
+// usualRuntimeFolders are what the units have made for the daemon of a store: /run/NAME where the store is in /var/lib/NAME, and /run/qualifyd where it
+// is elsewhere. An operator's shell does not have the variable that names it.
+func usualRuntimeFolders(storePath string) []string {
+	folders := []string{"/run/qualifyd"}
+	if state, name := filepath.Split(filepath.Dir(storePath)); state == "/var/lib/" && name != "qualifyd" {
+		folders = append([]string{"/run/" + name}, folders...)
 	}
-	return "/run/qualifyd"
+	return folders
 }
 
 // Sockets are the places where the daemon of a store may listen, in the order in which to look.
 func Sockets(storePath string) []string {
-	folders := []string{usualRuntimeFolder(storePath), filepath.Dir(storePath)}
+	folders := append(usualRuntimeFolders(storePath), filepath.Dir(storePath))
 	if own := runtimeFolder(); own != "" {
 		folders = append([]string{own}, folders...)
 	}

@@ -66,7 +66,7 @@ func TestTheDaemonOfAStoreIsLookedForWhereItsUnitListens(t *testing.T) {
 	t.Setenv("RUNTIME_DIRECTORY", "")
 	for path, want := range map[string][]string{
 		"/var/lib/qualifyd/qualifyd.db":      {"/run/qualifyd/qualifyd.sock", "/var/lib/qualifyd/qualifyd.sock"},
-		"/var/lib/qualifyd-acme/qualifyd.db": {"/run/qualifyd-acme/qualifyd.sock", "/var/lib/qualifyd-acme/qualifyd.sock"},
+		"/var/lib/qualifyd-acme/qualifyd.db": {"/run/qualifyd-acme/qualifyd.sock", "/run/qualifyd/qualifyd.sock", "/var/lib/qualifyd-acme/qualifyd.sock"},
 		"/srv/refer/qualifyd.db":             {"/run/qualifyd/qualifyd.sock", "/srv/refer/qualifyd.sock"},
 	} {
 		if got := console.Sockets(path); !slices.Equal(got, want) {

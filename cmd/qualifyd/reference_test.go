@@ -19,7 +19,7 @@ import (
 	"qualifyd/cmd/config"
 )
 
-// A person asks for the man pages with: make man.
+// How packaging/build asks for the man pages.
 var (
 	manFolder = flag.String("man", "", "write the man pages into this folder")
 	manDate   = flag.Int64("man-date", 0, "the day of the man pages, in seconds since 1970")
