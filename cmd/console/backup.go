@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"qualifyd/cmd/desk"
+	"qualifyd/sync/logged"
 )
 
 // A stream's length is not known before its end. What came is whole when it has the digest of the trailer; a stream that was cut has none, and one
@@ -37,18 +38,18 @@ func (a *asking) stream(w http.ResponseWriter, r *http.Request, name string, req
 	} else {
 		w.Header().Set(digestTrailer, hex.EncodeToString(sum.Sum(nil)))
 	}
-	a.log.Info().Str("stream", name).Str("by", by.Name).Err(err).Msg("sent on the control socket")
+	a.log.Info().Str(logged.Stream, name).Str(logged.By, by.Name).Err(err).Msg("sent on the control socket")
 }
 
 // write survives a panic, as answer does.
 func (a *asking) write(ctx context.Context, name string, request []byte, out io.Writer) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			a.log.Error().Interface("panic", cause).Str("stream", name).Msg("a question made the program panic; the daemon goes on")
+			a.log.Error().Interface(logged.Panic, cause).Str(logged.Stream, name).Msg("a question made the program panic; the daemon goes on")
 			err = fmt.Errorf("%s: the daemon could not answer; its log says more", name)
 		}
 	}()
-	return desk.FindStream(name).WriteJSON(ctx, a.desk, request, out)
+	return desk.FindStream(name).WriteJSON(ctx, a.desk.Load(), request, out)
 }
 
 // Fetch has the running daemon of a store write a stream to out. It returns ErrNobody where none listens; after any other error what out got is not

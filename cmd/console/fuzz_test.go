@@ -91,7 +91,8 @@ func FuzzAsked(f *testing.F) {
 			t.Skip("it takes no request, and needs a Referral Factory")
 		}
 		var logged bytes.Buffer
-		a := &asking{desk: d, exitCode: func(error) int { return 75 }, log: zerolog.New(&logged)}
+		a := &asking{exitCode: func(error) int { return 75 }, log: zerolog.New(&logged)}
+		a.desk.Store(d)
 		request := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
 		request.URL.Path = "/ask/" + name
 		request.Header.Set(storeHeader, d.Config.Store.Path)

@@ -9,11 +9,13 @@ import (
 	"html/template"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/rs/zerolog"
 
 	"qualifyd/cmd/desk"
+	"qualifyd/sync/logged"
 )
 
 //go:embed page
@@ -56,12 +58,12 @@ func hash(content []byte) string {
 
 // page answers browsers from a desk.
 type page struct {
-	desk *desk.Desk
+	desk *atomic.Pointer[desk.Desk]
 	log  zerolog.Logger
 }
 
 // newPage returns the page's handler. It reads, and changes nothing.
-func newPage(d *desk.Desk, log zerolog.Logger) http.Handler {
+func newPage(d *atomic.Pointer[desk.Desk], log zerolog.Logger) http.Handler {
 	p := &page{d, log}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/{$}", p.overview)
@@ -97,7 +99,7 @@ func (p *page) show(w http.ResponseWriter, status int, name string, f frame) {
 	f.Style = stylePath
 	var out bytes.Buffer
 	if err := pages[name].Execute(&out, f); err != nil {
-		p.log.Error().Err(err).Str("page", name).Msg("the page cannot be shown")
+		p.log.Error().Err(err).Str(logged.Page, name).Msg("the page cannot be shown")
 		http.Error(w, "The page cannot be shown. The log says why.", http.StatusInternalServerError)
 		return
 	}
@@ -120,7 +122,7 @@ func (p *page) fail(w http.ResponseWriter, err error) {
 }
 
 func (p *page) overview(w http.ResponseWriter, r *http.Request) {
-	o, err := desk.OverviewQuestion.Answer(r.Context(), p.desk, desk.Asker{}, desk.Nothing{}, nil)
+	o, err := desk.OverviewQuestion.Answer(r.Context(), p.desk.Load(), desk.Asker{}, desk.Nothing{}, nil)
 	if err != nil {
 		p.fail(w, err)
 		return
@@ -153,7 +155,7 @@ func (p *page) referral(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var err error
-	f.Stories, err = desk.ExplainQuestion.Answer(r.Context(), p.desk, desk.Asker{}, desk.ReferralRequest{Referral: search}, nil)
+	f.Stories, err = desk.ExplainQuestion.Answer(r.Context(), p.desk.Load(), desk.Asker{}, desk.ReferralRequest{Referral: search}, nil)
 	if err != nil {
 		p.fail(w, err)
 		return

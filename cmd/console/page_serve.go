@@ -7,20 +7,26 @@ import (
 	stdlog "log"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"qualifyd/cmd/desk"
+	"qualifyd/sync/logged"
 )
 
 // Page is the page, being served.
 type Page struct {
 	URL    string
+	desk   atomic.Pointer[desk.Desk]
 	server *http.Server
 	done   chan struct{}
 }
+
+// Show has the page be about another desk from now on, of the same store.
+func (p *Page) Show(d *desk.Desk) { p.desk.Store(d) }
 
 // OpenPage serves the page about a desk on a loopback address with a port; port 0 takes a free one, which URL then has. The page shows
 // names, so that other addresses are refused.
@@ -30,8 +36,9 @@ func OpenPage(d *desk.Desk, listen string, log zerolog.Logger) (*Page, error) {
 		return nil, fmt.Errorf("console.listen: %w", err)
 	}
 	p := &Page{URL: "http://" + listener.Addr().String() + "/", done: make(chan struct{})}
+	p.Show(d)
 	p.server = &http.Server{
-		Handler:           newPage(d, log),
+		Handler:           newPage(&p.desk, log),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      time.Minute,
@@ -42,7 +49,7 @@ func OpenPage(d *desk.Desk, listen string, log zerolog.Logger) (*Page, error) {
 	go func() {
 		defer close(p.done)
 		if err := p.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			log.Error().Err(err).Str("page", p.URL).Msg("the page has closed")
+			log.Error().Err(err).Str(logged.Page, p.URL).Msg("the page has closed")
 		}
 	}()
 	return p, nil

@@ -14,12 +14,14 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"qualifyd/cmd/desk"
+	"qualifyd/sync/logged"
 )
 
 // socketName is the control socket's, in its folder.
@@ -31,19 +33,13 @@ func runtimeFolder() string {
 	return first
 }
 
-// usualRuntimeFolders are what the units have made for the daemon of a store: /run/NAME where the store is in /var/lib/NAME, and /run/qualifyd where it
-// is elsewhere. An operator's shell does not have the variable that names it.
-func usualRuntimeFolders(storePath string) []string {
-	folders := []string{"/run/qualifyd"}
-	if state, name := filepath.Split(filepath.Dir(storePath)); state == "/var/lib/" && name != "qualifyd" {
-		folders = append([]string{"/run/" + name}, folders...)
-	}
-	return folders
-}
+// usualRuntimeFolder is what RuntimeDirectory=qualifyd makes. An operator's shell does not have the variable that names it.
+const usualRuntimeFolder = "/run/qualifyd"
 
-// Sockets are the places where the daemon of a store may listen, in the order in which to look.
+// Sockets are the places where the daemon of a store may listen, in the order in which to look. One of several on a host has a runtime folder
+// of the same name as its state's: qualifyd-acme.
 func Sockets(storePath string) []string {
-	folders := append(usualRuntimeFolders(storePath), filepath.Dir(storePath))
+	folders := []string{usualRuntimeFolder, filepath.Join("/run", filepath.Base(filepath.Dir(storePath))), filepath.Dir(storePath)}
 	if own := runtimeFolder(); own != "" {
 		folders = append([]string{own}, folders...)
 	}
@@ -60,8 +56,12 @@ type Socket struct {
 	file     fs.FileInfo // what we put at the path
 	listener net.Listener
 	server   *http.Server
+	asking   *asking
 	done     chan struct{}
 }
+
+// Show has questions that are asked from now on answered from another desk, of the same store.
+func (s *Socket) Show(d *desk.Desk) { s.asking.desk.Store(d) }
 
 // Listen serves a desk on the control socket of its store: in the runtime folder, where the service manager made one, for the service's
 // group as well (0660); else, or where that cannot be had, beside the store, for its owner only (0600). exitCode is the code that a command
@@ -79,8 +79,10 @@ func Listen(d *desk.Desk, exitCode func(error) int, log zerolog.Logger) (*Socket
 			return nil, err
 		}
 	}
+	s.asking = &asking{exitCode: exitCode, log: log}
+	s.Show(d)
 	s.server = &http.Server{
-		Handler:           &asking{desk: d, exitCode: exitCode, log: log},
+		Handler:           s.asking,
 		ReadHeaderTimeout: 10 * time.Second,
 		ConnContext:       withPeer,
 		ErrorLog:          stdlog.New(log, "", 0),
@@ -93,7 +95,7 @@ func (s *Socket) serve(log zerolog.Logger) {
 	go func() {
 		defer close(s.done)
 		if err := s.server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-			log.Error().Err(err).Str("socket", s.Path).Msg("the control socket has closed; commands do not reach the daemon any more")
+			log.Error().Err(err).Str(logged.Socket, s.Path).Msg("the control socket has closed; commands do not reach the daemon any more")
 		}
 	}()
 }
@@ -186,7 +188,7 @@ const maxRequest = 32 << 20
 
 // asking serves questions.
 type asking struct {
-	desk     *desk.Desk
+	desk     atomic.Pointer[desk.Desk]
 	exitCode func(error) int
 	log      zerolog.Logger
 }
@@ -197,8 +199,8 @@ func (a *asking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the request cannot be read: "+err.Error(), http.StatusBadRequest)
 		return
 	}
-	if meant := r.Header.Get(storeHeader); meant != a.desk.Config.Store.Path {
-		http.Error(w, "this daemon has the store "+a.desk.Config.Store.Path, http.StatusMisdirectedRequest)
+	if meant := r.Header.Get(storeHeader); meant != a.desk.Load().Config.Store.Path {
+		http.Error(w, "this daemon has the store "+a.desk.Load().Config.Store.Path, http.StatusMisdirectedRequest)
 		return
 	}
 	if name, streamed := strings.CutPrefix(r.URL.Path, "/stream/"); streamed && desk.FindStream(name) != nil && r.Method == http.MethodPost {
@@ -208,7 +210,7 @@ func (a *asking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name, _ := strings.CutPrefix(r.URL.Path, "/ask/")
 	question := desk.Find(name)
 	if question == nil || r.Method != http.MethodPost {
-		http.Error(w, fmt.Sprintf("the running qualifyd (version %s) does not know %q; restart it with this version", a.desk.Version, name), http.StatusNotFound)
+		http.Error(w, fmt.Sprintf("the running qualifyd (version %s) does not know %q; restart it with this version", a.desk.Load().Version, name), http.StatusNotFound)
 		return
 	}
 	by := desk.NewAsker(peerOf(r), r.Header.Get(sudoHeader))
@@ -219,18 +221,18 @@ func (a *asking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} else {
 		out.write(line{Answer: answer})
 	}
-	a.log.Debug().Str("question", name).Str("by", by.Name).Err(err).Msg("answered on the control socket")
+	a.log.Debug().Str(logged.Question, name).Str(logged.By, by.Name).Err(err).Msg("answered on the control socket")
 }
 
 // answer survives a panic: a question must not end the daemon.
 func (a *asking) answer(ctx context.Context, q desk.Asked, by desk.Asker, request []byte, out *lines) (raw json.RawMessage, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			a.log.Error().Interface("panic", cause).Str("question", q.Name()).Msg("a question made the program panic; the daemon goes on")
+			a.log.Error().Interface(logged.Panic, cause).Str(logged.Question, q.Name()).Msg("a question made the program panic; the daemon goes on")
 			err = fmt.Errorf("%s: the daemon could not answer; its log says more", q.Name())
 		}
 	}()
-	answer, err := q.AnswerJSON(ctx, a.desk, by, request, func(work string, done, total int) {
+	answer, err := q.AnswerJSON(ctx, a.desk.Load(), by, request, func(work string, done, total int) {
 		out.write(line{Progress: &progress{work, done, total}})
 	})
 	if err != nil {

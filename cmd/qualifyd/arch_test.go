@@ -1,6 +1,7 @@
 package main
 
 import (
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -21,20 +22,21 @@ const root = "../.."
 var mayImport = map[string][]string{
 	"rules":                {},
 	"store":                {"rules"},
-	"sync/salesforce":      {},
-	"sync/referralfactory": {},
-	"sync/schedule":        {},
+	"sync/logged":          {},
+	"sync/salesforce":      {"sync/logged"},
+	"sync/referralfactory": {"sync/logged"},
+	"sync/schedule":        {"sync/logged"},
 	"sync/simulation":      {}, // tests only
 	"sync/sandbox":         {},
-	"sync/poll":            {"rules", "store", "sync/referralfactory", "sync/salesforce"},
-	"sync/deliver":         {"rules", "store", "sync/poll", "sync/referralfactory"},
+	"sync/poll":            {"rules", "store", "sync/logged", "sync/referralfactory", "sync/salesforce"},
+	"sync/deliver":         {"rules", "store", "sync/logged", "sync/poll", "sync/referralfactory"},
 	"cmd/config":           {"rules", "sync/schedule"},
 	"cmd/doctor":           {"cmd/config", "rules", "store", "sync/poll", "sync/referralfactory", "sync/salesforce", "sync/schedule"},
 	"cmd/desk": {"cmd/config", "cmd/doctor", "rules", "store", "sync/deliver", "sync/poll", "sync/referralfactory", "sync/salesforce",
 		"sync/schedule"},
-	"cmd/console": {"cmd/config", "cmd/desk", "rules", "store"},
-	"cmd/qualifyd": {"cmd/config", "cmd/console", "cmd/desk", "cmd/doctor", "rules", "store", "sync/deliver", "sync/poll", "sync/referralfactory", "sync/salesforce",
-		"sync/sandbox", "sync/schedule"},
+	"cmd/console": {"cmd/config", "cmd/desk", "rules", "store", "sync/logged"},
+	"cmd/qualifyd": {"cmd/config", "cmd/console", "cmd/desk", "cmd/doctor", "rules", "store", "sync/deliver", "sync/logged", "sync/poll", "sync/referralfactory",
+		"sync/salesforce", "sync/sandbox", "sync/schedule"},
 }
 
 // owners are the only packages that may import a module, tests included.
@@ -187,5 +189,45 @@ func TestEveryMakeTargetThatIsMentionedExists(t *testing.T) {
 	}
 	if mentioned == 0 {
 		t.Error("nothing says make: want at least CI to")
+	}
+}
+
+// An operator filters the log by keys and messages: keys are those of sync/logged, and what varies is in a field and never in a message.
+func TestTheLogsKeysAndMessagesAreConstant(t *testing.T) {
+	fields := map[string]bool{"Str": true, "Strs": true, "Int": true, "Int64": true, "Ints64": true, "Time": true, "Stringer": true, "Bool": true,
+		"Interface": true, "Bytes": true, "Dur": true, "Uint64": true, "Float64": true, "Any": true}
+	lines := 0
+	for _, s := range sources(t) {
+		if s.isTest() || !slices.Contains(s.imports, "github.com/rs/zerolog") && !slices.Contains(s.imports, "qualifyd/sync/logged") {
+			continue
+		}
+		files := token.NewFileSet()
+		parsed, err := parser.ParseFile(files, path.Join(root, s.path), nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			called, ok := call.Fun.(*ast.SelectorExpr)
+			if !ok || len(call.Args) == 0 {
+				return true
+			}
+			_, literal := call.Args[0].(*ast.BasicLit)
+			switch name := called.Sel.Name; {
+			case fields[name] && len(call.Args) == 2 && literal:
+				t.Errorf("%s: the key of a log's field stands here; it belongs into sync/logged", files.Position(call.Pos()))
+			case name == "Msgf", name == "Msg" && !literal:
+				t.Errorf("%s: a message of the log varies", files.Position(call.Pos()))
+			case name == "Msg":
+				lines++
+			}
+			return true
+		})
+	}
+	if lines < 30 {
+		t.Errorf("got %d lines of the log looked at; do these packages log in another way now?", lines)
 	}
 }

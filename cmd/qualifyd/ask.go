@@ -31,7 +31,7 @@ func ask[Q, A any](ctx context.Context, a *app, q desk.Question[Q, A], request Q
 	if err != nil {
 		return answer, err
 	}
-	a.progress.log = newLogger(a.progress, c.Log)
+	a.progress.log = newLogger(a.progress, c.Log, &a.level)
 	defer a.progress.end()
 	sockets := console.Sockets(c.Store.Path)
 	answer, nobody := console.Ask(ctx, sockets, c.Store.Path, q, request, a.progress.step)

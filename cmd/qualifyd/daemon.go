@@ -4,16 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
+	systemd "github.com/coreos/go-systemd/v22/daemon"
+
 	"qualifyd/cmd/config"
 	"qualifyd/cmd/console"
 	"qualifyd/cmd/desk"
 	"qualifyd/store"
+	"qualifyd/sync/logged"
 	"qualifyd/sync/poll"
 	"qualifyd/sync/referralfactory"
 	"qualifyd/sync/salesforce"
@@ -24,17 +28,18 @@ import (
 const deliverEvery = "@every 15s"
 
 // serve is the daemon with its control socket and its page, until ctx is done. Where one of them cannot be had the daemon runs all the same:
-// nobody is to go unqualified for that.
-func (d *daemon) serve(ctx context.Context, c config.Config, warnings []config.Warning) error {
+// nobody is to go unqualified for that. It reads the config again for each signal on hangups.
+func (d *daemon) serve(ctx context.Context, c config.Config, warnings []config.Warning, hangups <-chan os.Signal) error {
 	if err := d.schedule(c); err != nil {
 		return err
 	}
-	answers := d.desk(c)
-	answers.Warnings = warnings
+	d.since = time.Now().UTC()
+	answers := d.desk(c, warnings)
 	if socket, err := console.Listen(answers, exitCode, d.log); err != nil {
 		d.log.Error().Err(err).Msg("commands cannot reach the daemon while it runs")
 	} else {
-		d.log.Info().Str("socket", socket.Path).Msg("commands reach the daemon by its control socket")
+		d.log.Info().Str(logged.Socket, socket.Path).Msg("commands reach the daemon by its control socket")
+		d.shown = append(d.shown, socket.Show)
 		defer func() {
 			if err := socket.Close(); err != nil {
 				d.log.Warn().Err(err).Msg("the control socket is left behind")
@@ -43,18 +48,20 @@ func (d *daemon) serve(ctx context.Context, c config.Config, warnings []config.W
 	}
 	if c.Console.Listen != "" {
 		if page, err := console.OpenPage(answers, c.Console.Listen, d.log); err != nil {
-			d.log.Error().Err(err).Str("key", "console.listen").Msg("there is no page while the daemon runs")
+			d.log.Error().Err(err).Str(logged.Key, "console.listen").Msg("there is no page while the daemon runs")
 		} else {
+			d.shown = append(d.shown, page.Show)
 			defer page.Close()
 		}
 	}
+	go d.reloads(ctx, hangups)
 	return d.run(ctx, c)
 }
 
 // desk is where the daemon's operators are answered.
-func (d *daemon) desk(c config.Config) *desk.Desk {
+func (d *daemon) desk(c config.Config, warnings []config.Warning) *desk.Desk {
 	answers := newDesk(c, d)
-	answers.Since = time.Now().UTC()
+	answers.Warnings, answers.Since = warnings, d.since
 	answers.PollNow = d.pollNow
 	answers.DeliverNow = d.deliverNow
 	return answers
@@ -74,6 +81,8 @@ func (d *daemon) schedule(c config.Config) error {
 		if err != nil {
 			return fmt.Errorf("poll.%s: %w", j.name, err)
 		}
+		j.plan.Store(&spec)
+		j.pulse.set(false)
 		planned = append(planned, schedule.Job{Name: j.name, Spec: spec, AtStart: j.atStart, Run: func(ctx context.Context) {
 			j.run(ctx)
 			if d.ordered.Load() == 0 {
@@ -90,7 +99,10 @@ func (d *daemon) run(ctx context.Context, c config.Config) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	d.stop = stop
-	d.log.Info().Int("campaigns", len(c.Campaigns)).Str("poll", c.Poll.Schedule).Str("sweep", c.Poll.Sweep).Msg("qualifyd is running")
+	d.notify(systemd.SdNotifyReady, d.status())
+	context.AfterFunc(ctx, func() { d.notify(systemd.SdNotifyStopping, "STATUS=Ending what is under way") })
+	go d.feedWatchdog(ctx)
+	d.log.Info().Int(logged.Campaigns, len(c.Campaigns)).Str(logged.Poll, c.Poll.Schedule).Str(logged.Sweep, c.Poll.Sweep).Msg("qualifyd is running")
 	d.runner.Run(ctx)
 	d.log.Info().Msg("qualifyd has stopped")
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
@@ -141,15 +153,20 @@ type job struct {
 	atStart          bool
 	work             func(context.Context) error
 
-	last    atomic.Pointer[error] // of the newest run; nil when it went well
-	awake   atomic.Bool           // an operator has ordered the next run: it does not rest
-	trouble string
-	since   time.Time
-	refused int
-	parked  time.Time // refused credentials: not tried again before, by the local clock
+	plan     atomic.Pointer[schedule.Spec]
+	pulse    pulse
+	last     atomic.Pointer[error]     // of the newest run; nil when it went well
+	awake    atomic.Bool               // an operator has ordered the next run: it does not rest
+	troubled atomic.Pointer[time.Time] // since when it does not go well; nil when it does
+	trouble  string
+	refused  int
+	parked   time.Time // refused credentials: not tried again before, by the local clock
 }
 
 func (j *job) run(ctx context.Context) {
+	j.pulse.set(true)
+	defer j.pulse.set(false)
+	ctx = j.pulse.traced(ctx)
 	if !j.awake.Swap(false) && time.Now().Before(j.parked) {
 		return
 	}
@@ -190,7 +207,7 @@ func (j *job) mustEnd(err error) bool {
 func (j *job) attempt(ctx context.Context) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			j.log.Error().Interface("panic", cause).Bytes("stack", debug.Stack()).Str("job", j.name).Msg("the program panicked")
+			j.log.Error().Interface(logged.Panic, cause).Bytes(logged.Stack, debug.Stack()).Str(logged.Job, j.name).Msg("the program panicked")
 			err = fmt.Errorf("%s: a fault in the program ended it; the log has the details", j.name)
 		}
 	}()
@@ -278,13 +295,15 @@ func (j *job) park(err error) {
 
 // readKeyAgain is for a Referral Factory key that was rotated; the Salesforce client reads its own secret again.
 func (j *job) readKeyAgain() {
-	c, err := j.reload()
+	j.changing.Lock()
+	defer j.changing.Unlock()
+	next, err := j.reread()
 	if err == nil {
-		j.poller.SetAccount(account(c)) // nothing is delivered until a sweep has found it to be the same account
-		err = j.rf.SetAPIKey(c.ReferralFactory.APIKey.Reveal())
+		c, _ := j.config.Reload(next)
+		err = j.takeKey(c)
 	}
 	if err != nil {
-		j.log.Error().Err(err).Str("job", j.name).Msg("the Referral Factory key cannot be read again")
+		j.log.Error().Err(err).Str(logged.Job, j.name).Msg("the Referral Factory key cannot be read again")
 	}
 }
 
@@ -295,15 +314,19 @@ func (j *job) tell(err error) {
 	}
 	switch {
 	case text == j.trouble:
+		return
 	case text == "":
-		j.log.Info().Str("job", j.name).Stringer("trouble", time.Since(j.since).Round(time.Second)).Msg("all is well again")
+		j.log.Info().Str(logged.Job, j.name).Stringer(logged.Trouble, time.Since(*j.troubled.Load()).Round(time.Second)).Msg("all is well again")
+		j.troubled.Store(nil)
 	default:
 		if j.trouble == "" {
-			j.since = time.Now()
+			now := time.Now()
+			j.troubled.Store(&now)
 		}
 		for _, one := range flatten(err) {
-			j.log.Error().Err(one).Str("job", j.name).Msg("it did not go well, and will be tried again")
+			j.log.Error().Err(one).Str(logged.Job, j.name).Msg("it did not go well, and will be tried again")
 		}
 	}
 	j.trouble = text
+	j.notify(j.status())
 }

@@ -80,11 +80,12 @@ func (w *world) start() *running {
 		via = w.reach(via)
 	}
 	d := &running{world: w, store: s, log: &logBook{}, ended: make(chan error, 1)}
-	built, err := build(c, s, newLogger(d.log, c.Log), transports{via, via})
+	level := new(leastLevel)
+	built, err := build(c, s, newLogger(d.log, c.Log, level), transports{via, via})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	built.reload = func() (config.Config, error) { c, _, err := config.Load(w.config); return c, err }
+	built.level, built.load = level, func() (config.Config, []config.Warning, error) { return config.Load(w.config) }
 	if err := built.schedule(c); err != nil {
 		w.t.Fatal(err)
 	}

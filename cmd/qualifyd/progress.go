@@ -7,6 +7,8 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/schollz/progressbar/v3"
+
+	"qualifyd/sync/logged"
 )
 
 // progress tells how far long work has come: on a terminal as a bar with rate and time left, elsewhere as a line of the log now and then. It
@@ -63,7 +65,7 @@ const (
 // step is told of each step: done of total, which is 0 while it is not known. Work has ended when all is done.
 func (p *progress) step(work string, done, total int) {
 	if p.show(work, done, total) {
-		p.log.Info().Str("work", work).Int("done", done).Int("of", total).Msg("still at it")
+		p.log.Info().Str(logged.Work, work).Int(logged.Done, done).Int(logged.Of, total).Msg("still at it")
 	}
 }
 

@@ -39,7 +39,7 @@ func (p *progress) overdue(work string) {
 func TestABarAndTheLogShareATerminal(t *testing.T) {
 	person, program := newTerminal(t)
 	p := newProgress(program)
-	log := newLogger(p, config.Log{Level: "info", Format: "auto"})
+	log := newLogger(p, config.Log{Level: "info", Format: "auto"}, new(leastLevel))
 	p.step("reading records", 100, 1000)
 	log.Info().Msg("before the bar")
 	p.overdue("reading records")

@@ -46,7 +46,7 @@ func TestLongWorkIsToldInTheLogWhereThereIsNoTerminal(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				book := &logBook{}
 				p := newProgress(book)
-				p.log = newLogger(p, config.Log{Level: "info", Format: "auto"})
+				p.log = newLogger(p, config.Log{Level: "info", Format: "auto"}, new(leastLevel))
 				tt.do(p)
 				p.end()
 				got := book.String()

@@ -20,6 +20,7 @@ type app struct {
 	via        transports // to the services
 	asker      desk.Asker // who gives the orders
 	progress   *progress
+	level      leastLevel       // of the log
 	warnings   []config.Warning // of the config that was loaded
 	configPath string
 	understood bool // the command line was

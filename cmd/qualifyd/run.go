@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -19,6 +21,7 @@ import (
 	"qualifyd/rules"
 	"qualifyd/store"
 	"qualifyd/sync/deliver"
+	"qualifyd/sync/logged"
 	"qualifyd/sync/poll"
 )
 
@@ -41,7 +44,7 @@ prints each record it would create or mark and each referral it would qualify.`,
 				return err
 			}
 			if c.Metrics.Listen != "" {
-				log.Warn().Str("key", "metrics.listen").Msg("this version does not serve it yet")
+				log.Warn().Str(logged.Key, "metrics.listen").Msg("this version does not serve it yet")
 			}
 			if dry {
 				return a.dryRun(cmd.Context(), c, log)
@@ -56,6 +59,11 @@ prints each record it would create or mark and each referral it would qualify.`,
 
 // runOn runs on the config's store, which is made at the first start.
 func (a *app) runOn(ctx context.Context, c config.Config, log zerolog.Logger, once bool) error {
+	hangups := make(chan os.Signal, 1)
+	if !once {
+		signal.Notify(hangups, syscall.SIGHUP) // one that comes while the store is opened is heeded later
+		defer signal.Stop(hangups)
+	}
 	s, err := store.OpenToWork(c.Store.Path)
 	if err != nil {
 		return err
@@ -70,8 +78,9 @@ func (a *app) runOn(ctx context.Context, c config.Config, log zerolog.Logger, on
 	case once:
 		err = d.once(ctx)
 	default:
-		d.reload = func() (config.Config, error) { c, _, err := config.Load(a.configPath); return c, err }
-		err = d.serve(ctx, c, a.warnings)
+		d.level = &a.level
+		d.load = func() (config.Config, []config.Warning, error) { return config.Load(a.configPath) }
+		err = d.serve(ctx, c, a.warnings, hangups)
 	}
 	return errors.Join(err, s.Close())
 }
@@ -134,7 +143,7 @@ func (d *daemon) warnOfHeld() error {
 	return d.poller.Store.View(func(tx *store.Tx) error {
 		held, err := tx.Held()
 		for _, reason := range slices.Sorted(maps.Keys(held)) {
-			d.log.Warn().Str("reason", string(reason)).Int("referrals", len(held[reason])).Msg("referrals wait for a person")
+			d.log.Warn().Str(logged.Reason, string(reason)).Int(logged.Held, len(held[reason])).Msg("referrals wait for a person")
 		}
 		return err
 	})

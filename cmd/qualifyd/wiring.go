@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -13,6 +15,7 @@ import (
 	"qualifyd/rules"
 	"qualifyd/store"
 	"qualifyd/sync/deliver"
+	"qualifyd/sync/logged"
 	"qualifyd/sync/poll"
 	"qualifyd/sync/referralfactory"
 	"qualifyd/sync/salesforce"
@@ -26,10 +29,10 @@ func (a *app) loadConfig() (config.Config, zerolog.Logger, error) {
 		return c, zerolog.Nop(), err
 	}
 	a.warnings = warnings
-	log := newLogger(a.progress, c.Log)
+	log := newLogger(a.progress, c.Log, &a.level)
 	a.progress.log = log
 	for _, w := range warnings {
-		log.Warn().Str("config", a.configPath).Msg(w.String())
+		log.Warn().Str(logged.Config, a.configPath).Str(logged.Warning, w.String()).Msg("the config is right, and has something to think about")
 	}
 	return c, log, nil
 }
@@ -41,14 +44,19 @@ type daemon struct {
 	rf        *referralfactory.Client
 	via       transports
 	log       zerolog.Logger
-	// reload reads the config again, for a secret that was rotated.
-	reload func() (config.Config, error)
+	// load reads the config again: for a secret that was rotated, and when the operator says that the file has changed.
+	load func() (config.Config, []config.Warning, error)
 
 	// Of a daemon that runs by schedule.
-	jobs    []*job
-	runner  *schedule.Runner
-	stop    context.CancelCauseFunc
-	ordered atomic.Int32 // polls that operators have ordered: their jobs follow each other by themselves
+	changing sync.Mutex         // of what follows, and of the key
+	config   config.Config      // in force
+	level    *leastLevel        // of the log
+	since    time.Time          // when it started
+	shown    []func(*desk.Desk) // what shows a desk
+	jobs     []*job
+	runner   *schedule.Runner
+	stop     context.CancelCauseFunc
+	ordered  atomic.Int32 // polls that operators have ordered: their jobs follow each other by themselves
 }
 
 // transports are how the two services are reached; nil is the network.
@@ -71,11 +79,14 @@ func build(c config.Config, s *store.Store, log zerolog.Logger, via transports) 
 	if err != nil {
 		return nil, err
 	}
-	d := &daemon{rf: rf, via: via, log: log, reload: func() (config.Config, error) { return c, nil }}
+	d := &daemon{
+		rf: rf, via: via, log: log, config: c, level: &leastLevel{},
+		load: func() (config.Config, []config.Warning, error) { return c, nil, nil },
+	}
 	options := salesforceOptions(c, log, via)
 	options.Count = func(n int) { d.poller.CountCalls(n) }
 	options.Reread = func() (salesforce.Options, error) {
-		c, err := d.reload()
+		c, err := d.reread()
 		return salesforceOptions(c, log, via), err
 	}
 	sf, err := salesforce.New(options)
@@ -91,6 +102,12 @@ func build(c config.Config, s *store.Store, log zerolog.Logger, via transports) 
 		Store: s, ReferralFactory: rf, Ready: d.poller.AccountKnown, SendFromSandbox: c.ReferralFactory.SendFromSandbox, Log: log,
 	})
 	return d, nil
+}
+
+// reread is the config as its file has it now.
+func (d *daemon) reread() (config.Config, error) {
+	c, _, err := d.load()
+	return c, err
 }
 
 // settings are what a reload may change of what a pass goes by.
@@ -157,6 +174,6 @@ func newDesk(c config.Config, d *daemon) *desk.Desk {
 	return &desk.Desk{
 		Version: version, Config: c, Campaigns: options.Campaigns, Store: d.poller.Store,
 		Salesforce: d.poller.Salesforce, ReferralFactory: d.rf, Poll: options,
-		OtherBaseURL: tryBaseURL(d.reload, d.via), Reload: d.reload, PollNow: d.once,
+		OtherBaseURL: tryBaseURL(d.reread, d.via), Reload: d.reread, PollNow: d.once,
 	}
 }

@@ -24,6 +24,7 @@ import (
 
 	"qualifyd/rules"
 	"qualifyd/store"
+	"qualifyd/sync/logged"
 	"qualifyd/sync/poll"
 	"qualifyd/sync/referralfactory"
 )
@@ -136,7 +137,7 @@ func (d *Deliverer) ready(debts int) (bool, error) {
 		return true, nil
 	}
 	if debts > 0 {
-		d.Log.Warn().Int("owed", debts).Msg("the org is a sandbox: what is owed is kept, and not sent (referral_factory.send_from_sandbox)")
+		d.Log.Warn().Int(logged.Owed, debts).Msg("the org is a sandbox: what is owed is kept, and not sent (referral_factory.send_from_sandbox)")
 	}
 	return false, nil
 }
@@ -260,7 +261,7 @@ func (d *Deliverer) hear(tx *store.Tx, id int64, qualifiedOn string, at time.Tim
 		return err
 	}
 	if r.Standing != before {
-		d.Log.Info().Int64("referral", id).Int64("campaign", r.CampaignID).Str("standing", string(r.Standing)).Msg("heard from Referral Factory")
+		d.Log.Info().Int64(logged.Referral, id).Int64(logged.Campaign, r.CampaignID).Str(logged.Standing, string(r.Standing)).Msg("heard from Referral Factory")
 	}
 	return tx.PutReferral(r)
 }

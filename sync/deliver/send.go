@@ -8,6 +8,7 @@ import (
 
 	"qualifyd/rules"
 	"qualifyd/store"
+	"qualifyd/sync/logged"
 	"qualifyd/sync/referralfactory"
 )
 
@@ -133,7 +134,7 @@ func (d *Deliverer) reject(id int64, at time.Time, why string) error {
 		if err != nil || !owed { // a sweep settled it before the answer came
 			return err
 		}
-		d.Log.Error().Int64("referral", id).Bool("unqualify", debt.Undo).Str("answer", why).Msg("Referral Factory refuses it for good; it is parked")
+		d.Log.Error().Int64(logged.Referral, id).Bool(logged.Unqualify, debt.Undo).Str(logged.Answer, why).Msg("Referral Factory refuses it for good; it is parked")
 		entry := store.Entry{At: at, Act: store.ActRejected, Campaign: r.CampaignID, Referral: id, Reason: rules.RejectedByService}
 		switch {
 		case debt.Undo && r.Standing == rules.Owed: // never qualified, and by a later order not to be

@@ -7,6 +7,7 @@ import (
 
 	"qualifyd/rules"
 	"qualifyd/store"
+	"qualifyd/sync/logged"
 	"qualifyd/sync/salesforce"
 )
 
@@ -112,7 +113,7 @@ func (t *pass) plan(context.Context) error {
 				return err
 			}
 			if mark.At.After(now.Add(clockSlack)) && !now.IsZero() {
-				t.Log.Error().Str("query", name).Time("watermark", mark.At).Time("now", now).
+				t.Log.Error().Str(logged.Query, name).Time(logged.Watermark, mark.At).Time(logged.Now, now).
 					Msg("an earlier answer told a time far ahead of the true one; everything since is looked at again")
 				mark = store.Watermark{At: now}
 				if err := errors.Join(tx.ResetWatermark(name, mark), reconcileSoon(tx)); err != nil {
@@ -152,7 +153,7 @@ func (t *pass) historyGone(tx *store.Tx, name string, now time.Time) (bool, erro
 // noteGone remembers that the org has no such history object; it is tried again after a day.
 func (t *pass) noteGone(name string) error {
 	t.gone[name] = true
-	t.Log.Warn().Str("object", name).Msg("Salesforce shows no such history to this user; a value held for less than the poll interval can be missed")
+	t.Log.Warn().Str(logged.Object, name).Msg("Salesforce shows no such history to this user; a value held for less than the poll interval can be missed")
 	return t.update(func(tx *store.Tx) error { return tx.PutDescribe(name, described{At: t.now, Gone: true}) })
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"qualifyd/rules"
 	"qualifyd/store"
+	"qualifyd/sync/logged"
 )
 
 // takeEffect works out, now that the service's time is known, from when each campaign's rule counts, and has the records read that were last
@@ -24,15 +25,19 @@ func (t *pass) takeEffect(context.Context) error {
 	return nil
 }
 
+// referralsNamed is how many referrals a line of the log names.
+const referralsNamed = 50
+
 func (t *pass) takeEffectOf(c rules.Campaign) error {
 	var known store.Campaign
+	var changed bool
+	var pending []int64
 	err := t.update(func(tx *store.Tx) (err error) {
 		if known, err = tx.Campaign(c.ID); err != nil {
 			return err
 		}
 		before := known
-		if known.Fingerprint != "" && known.Fingerprint != c.Fingerprint() {
-			t.Log.Info().Int64("campaign", c.ID).Msg("the campaign's rule changed; it counts for changes from now on")
+		if changed = known.Fingerprint != "" && known.Fingerprint != c.Fingerprint(); changed {
 			// Its object or code field may be another: everybody is looked for anew.
 			if err := reconcileSoon(tx); err != nil {
 				return err
@@ -45,10 +50,15 @@ func (t *pass) takeEffectOf(c rules.Campaign) error {
 		if known.Fingerprint == before.Fingerprint && known.Effective.Equal(before.Effective) && known.EffectiveFrom.Equal(before.EffectiveFrom) {
 			return nil
 		}
-		return errors.Join(tx.PutCampaign(known), t.markPending(tx, c.ID))
+		pending, err = markPending(tx, c.ID)
+		return errors.Join(err, tx.PutCampaign(known))
 	})
 	if err != nil {
 		return err
+	}
+	if changed {
+		t.Log.Info().Int64(logged.Campaign, c.ID).Int(logged.Pending, len(pending)).Ints64(logged.Referrals, pending[:min(len(pending), referralsNamed)]).
+			Msg("the campaign's rule changed; for its pending referrals, changes from now on count")
 	}
 	rule := t.rules[c.ID]
 	rule.Effective = known.Effective
@@ -136,7 +146,7 @@ func (t *pass) settleCampaign(tx *store.Tx, c rules.Campaign) error {
 	}
 	if known.Effective.IsZero() {
 		known.Effective = t.first
-		if err := t.markPending(tx, c.ID); err != nil {
+		if _, err := markPending(tx, c.ID); err != nil {
 			return err
 		}
 	}

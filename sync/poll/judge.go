@@ -8,6 +8,7 @@ import (
 
 	"qualifyd/rules"
 	"qualifyd/store"
+	"qualifyd/sync/logged"
 )
 
 // judgedAtOnce is how many referrals are judged in one transaction.
@@ -49,7 +50,7 @@ func (t *pass) judge(context.Context) error {
 // alarm says for which campaigns the brake held something in this pass.
 func (t *pass) alarm() {
 	for campaign, n := range t.braked {
-		t.Log.Error().Int64("campaign", campaign).Int("held", n).Msg("the brake holds qualifications of a campaign; look at them, then: qualifyd release")
+		t.Log.Error().Int64(logged.Campaign, campaign).Int(logged.Held, n).Msg("the brake holds qualifications of a campaign; look at them, then: qualifyd release")
 	}
 }
 
@@ -126,11 +127,11 @@ func (t *pass) pronounce(tx *store.Tx, r rules.Referral, rule rules.Rule, v rule
 	switch v.Outcome {
 	case rules.Held:
 		errs = append(errs, tx.Hold(r.ID, v.Reason))
-		t.Log.Warn().Int64("referral", r.ID).Int64("campaign", r.CampaignID).Str("reason", string(v.Reason)).Msg("referral is held: it waits for a person")
+		t.Log.Warn().Int64(logged.Referral, r.ID).Int64(logged.Campaign, r.CampaignID).Str(logged.Reason, string(v.Reason)).Msg("referral is held: it waits for a person")
 	case rules.Qualified:
 		r.Standing = rules.Owed
 		errs = append(errs, tx.Owe(store.Debt{Referral: r.ID, Campaign: r.CampaignID, Since: v.At}))
-		t.Log.Info().Int64("referral", r.ID).Int64("campaign", r.CampaignID).Time("event", v.EventAt()).Msg("referral qualifies")
+		t.Log.Info().Int64(logged.Referral, r.ID).Int64(logged.Campaign, r.CampaignID).Time(logged.Event, v.EventAt()).Msg("referral qualifies")
 	}
 	if news {
 		errs = append(errs, tx.Append(store.Entry{

@@ -9,6 +9,7 @@ import (
 
 	"qualifyd/rules"
 	"qualifyd/store"
+	"qualifyd/sync/logged"
 	"qualifyd/sync/salesforce"
 )
 
@@ -51,7 +52,7 @@ func (t *pass) readRecords(ctx context.Context) error {
 			return err
 		}
 	}
-	t.Log.Warn().Int("rounds", roundsOfReading).Msg("records still refer to more records; the next pass reads on")
+	t.Log.Warn().Int(logged.Rounds, roundsOfReading).Msg("records still refer to more records; the next pass reads on")
 	return nil
 }
 

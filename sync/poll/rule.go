@@ -12,6 +12,7 @@ import (
 
 	"qualifyd/rules"
 	"qualifyd/store"
+	"qualifyd/sync/logged"
 	"qualifyd/sync/salesforce"
 )
 
@@ -99,7 +100,7 @@ func (t *pass) describe(ctx context.Context, object rules.Object) error {
 	if gone {
 		t.problems = append(t.problems, fmt.Errorf("describe %s: %w", object, err))
 	} else if hidden := missing(described{Describe: d}, ownColumns[object]); len(hidden) > 0 {
-		t.Log.Warn().Str("object", string(object)).Strs("fields", hidden).
+		t.Log.Warn().Str(logged.Object, string(object)).Strs(logged.Fields, hidden).
 			Msg("the Salesforce user may not read fields that links and conversions are recognised by; check the field-level security")
 	}
 	before, known := t.described[object]
@@ -188,21 +189,21 @@ func (t *pass) notePark(tx *store.Tx, known store.Campaign, rule rules.Rule) err
 		return nil
 	}
 	if rule.Parked != "" {
-		t.Log.Error().Int64("campaign", rule.ID).Str("reason", string(rule.Parked)).Str("why", rule.ParkedWhy).Msg("campaign is parked")
+		t.Log.Error().Int64(logged.Campaign, rule.ID).Str(logged.Reason, string(rule.Parked)).Str(logged.Why, rule.ParkedWhy).Msg("campaign is parked")
 	} else {
-		t.Log.Info().Int64("campaign", rule.ID).Msg("campaign is not parked any more")
+		t.Log.Info().Int64(logged.Campaign, rule.ID).Msg("campaign is not parked any more")
 	}
 	known.Parked, known.ParkedWhy = string(rule.Parked), rule.ParkedWhy
 	if err := tx.PutCampaign(known); err != nil {
 		return err
 	}
-	return t.markPending(tx, rule.ID)
+	_, err := markPending(tx, rule.ID)
+	return err
 }
 
-// markPending has all pending referrals of a campaign judged.
-func (t *pass) markPending(tx *store.Tx, campaign int64) error {
-	var ids []int64
-	err := tx.Referrals(func(r rules.Referral) error {
+// markPending has all pending referrals of a campaign judged, and lists them.
+func markPending(tx *store.Tx, campaign int64) (ids []int64, err error) {
+	err = tx.Referrals(func(r rules.Referral) error {
 		if r.CampaignID == campaign && r.Standing == rules.Pending {
 			ids = append(ids, r.ID)
 		}
@@ -213,7 +214,7 @@ func (t *pass) markPending(tx *store.Tx, campaign int64) error {
 			err = tx.Judge(id)
 		}
 	}
-	return err
+	return ids, err
 }
 
 // rule is a campaign's rule, in view of what is remembered of the campaign.

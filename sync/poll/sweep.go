@@ -13,6 +13,7 @@ import (
 
 	"qualifyd/rules"
 	"qualifyd/store"
+	"qualifyd/sync/logged"
 	"qualifyd/sync/referralfactory"
 )
 
@@ -66,7 +67,7 @@ func (s *sweep) sweepPages(ctx context.Context, number uint64) (start time.Time,
 			return start, false, err
 		}
 		for _, skipped := range got.Skipped {
-			s.Log.Warn().Err(skipped).Int("page", page).Msg("a user of Referral Factory cannot be read and is left out")
+			s.Log.Warn().Err(skipped).Int(logged.PageNumber, page).Msg("a user of Referral Factory cannot be read and is left out")
 		}
 		if page == 1 {
 			start = answer.Since
@@ -121,7 +122,7 @@ func (s *sweep) keepNew(tx *store.Tx, u referralfactory.User, sweep uint64, date
 	if err := errors.Join(tx.Join(r.ID), tx.Judge(r.ID)); err != nil {
 		return err
 	}
-	s.Log.Debug().Int64("referral", r.ID).Int64("campaign", r.CampaignID).Msg("new referral")
+	s.Log.Debug().Int64(logged.Referral, r.ID).Int64(logged.Campaign, r.CampaignID).Msg("new referral")
 	return tx.PutReferral(r)
 }
 

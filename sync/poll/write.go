@@ -8,6 +8,7 @@ import (
 
 	"qualifyd/rules"
 	"qualifyd/store"
+	"qualifyd/sync/logged"
 	"qualifyd/sync/referralfactory"
 	"qualifyd/sync/salesforce"
 )
@@ -140,7 +141,7 @@ func (t *pass) leaveOpen(ctx context.Context, id int64, c rules.Campaign, err er
 // settleCreated links a record that we created. answered is zero when the answer was lost and the record was found by looking.
 func (t *pass) settleCreated(tx *store.Tx, r rules.Referral, c rules.Campaign, i store.Intent, recordID string, answered time.Time) error {
 	r.SetLink(rules.Link{Object: i.Object, RecordID: recordID, Kinds: rules.Kinds{rules.Created}, Since: i.Since})
-	t.Log.Info().Int64("referral", r.ID).Str("record", recordID).Msg("record created for the referral")
+	t.Log.Info().Int64(logged.Referral, r.ID).Str(logged.Record, recordID).Msg("record created for the referral")
 	return t.settleWrite(tx, r, c, i, recordID, answered, store.ActCreated)
 }
 
@@ -287,7 +288,7 @@ func (t *pass) refused(ctx context.Context, a arrival, err error) error {
 		return storeErr
 	}
 	if permanent {
-		t.Log.Warn().Int64("referral", a.referral.ID).Msg("Salesforce refuses the record for a referral; it waits as join_refused")
+		t.Log.Warn().Int64(logged.Referral, a.referral.ID).Msg("Salesforce refuses the record for a referral; it waits as join_refused")
 		return nil
 	}
 	t.unjoined[a.campaign.ID] = true

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"qualifyd/sync/logged"
 )
 
 const (
@@ -99,8 +101,8 @@ func (c *Client) call(ctx context.Context, method, path string, body []byte, res
 	defer resp.Body.Close()
 	took := time.Since(start)
 	content, err := readAll(resp.Body)
-	c.log.Debug().Str("method", method).Str("path", path).Int("status", resp.StatusCode).
-		Stringer("took", took).Msg("Referral Factory answered")
+	c.log.Debug().Str(logged.Method, method).Str(logged.Path, path).Int(logged.Status, resp.StatusCode).
+		Stringer(logged.Took, took).Msg("Referral Factory answered")
 
 	answer := newAnswer(resp.Header, took)
 	err = c.judge(resp, content, late(ctx, err))

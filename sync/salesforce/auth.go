@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"qualifyd/sync/logged"
 )
 
 // session is one login. Its address tells one login from the next: whoever was
@@ -60,7 +62,7 @@ func (c *Client) renew(ctx context.Context, ended *session) (*session, error) {
 		return nil, err
 	}
 	c.current.Store(s)
-	c.log.Debug().Str("flow", string(c.creds.Flow)).Str("instance", s.instance).Msg("logged in to Salesforce")
+	c.log.Debug().Str(logged.Flow, string(c.creds.Flow)).Str(logged.Instance, s.instance).Msg("logged in to Salesforce")
 	return s, nil
 }
 

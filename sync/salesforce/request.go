@@ -13,6 +13,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"qualifyd/sync/logged"
 )
 
 const (
@@ -50,7 +52,7 @@ func (c *Client) do(ctx context.Context, r request) (Answer, error) {
 		if err == nil || !worthRetrying(r, err) || try == maxTries || time.Since(began) > retryWithin {
 			return a, err
 		}
-		c.log.Debug().Err(err).Str("op", r.op).Int("try", try).Msg("trying again")
+		c.log.Debug().Err(err).Str(logged.Op, r.op).Int(logged.Try, try).Msg("trying again")
 		if !pause(ctx, try, err) {
 			return Answer{}, &APIError{Op: r.op, Kind: Stopped, Err: ctx.Err(), use: r.use}
 		}
@@ -144,7 +146,7 @@ func (c *Client) send(ctx context.Context, s *session, r request) (Answer, error
 	took := time.Since(began)
 	c.noteUsage(resp.Header)
 	c.noteClock(resp.Header)
-	c.log.Debug().Str("op", r.op).Int("status", resp.StatusCode).Stringer("took", took).Msg("asked Salesforce")
+	c.log.Debug().Str(logged.Op, r.op).Int(logged.Status, resp.StatusCode).Stringer(logged.Took, took).Msg("asked Salesforce")
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
 		c.forget(s)
 	}

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"qualifyd/sync/logged"
 )
 
 // maxJitter caps the tenth of a gap that a scheduled run may come late.
@@ -44,7 +46,7 @@ func New(log zerolog.Logger, jobs ...Job) *Runner {
 	r := &Runner{jobs: make(map[string]*worker), log: log, now: time.Now, stopped: make(chan struct{})}
 	for _, job := range jobs {
 		r.jobs[job.Name] = &worker{
-			Job: job, turn: make(chan chan struct{}), replanned: make(chan Spec, 1), log: log.With().Str("job", job.Name).Logger(),
+			Job: job, turn: make(chan chan struct{}), replanned: make(chan Spec, 1), log: log.With().Str(logged.Job, job.Name).Logger(),
 		}
 	}
 	return r
@@ -134,7 +136,7 @@ func (w *worker) work(ctx context.Context) {
 func (w *worker) run(ctx context.Context) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			w.log.Error().Interface("panic", cause).Bytes("stack", debug.Stack()).
+			w.log.Error().Interface(logged.Panic, cause).Bytes(logged.Stack, debug.Stack()).
 				Msg("job panicked; it runs again when it is due")
 		}
 	}()

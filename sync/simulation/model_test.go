@@ -252,12 +252,12 @@ func (m *model) ruleChanges(c *campaign) {
 		if r.campaign != c {
 			continue
 		}
+		r.ties, r.late, r.shown = nil, 0, false // also of one that is decided, and may be resumed
 		known := m.knownOf(r)
 		if known.Standing != rules.Pending && known.Standing != "" {
 			continue
 		}
-		r.ties, r.late, r.must = nil, 0, false
-		r.may, r.shown = r.may && known.Verdict.Reason == rules.HeldByBrake, false
+		r.must, r.may = false, r.may && known.Verdict.Reason == rules.HeldByBrake
 	}
 }
 

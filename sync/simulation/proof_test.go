@@ -161,7 +161,7 @@ func (m *model) converts(r *referral, lead *record, p *run, own *ownership) (may
 		if r.campaign.method == "lead_converts" {
 			x, y = m.convertsWith(r, lead, deal, p)
 		} else {
-			if certain {
+			if certain && (c.opportunity != nil || m.recognises(r.campaign)) { // by a code that is hidden nobody knows it
 				m.observe(r, deal, m.sight(deal, p), p, own, func(v version) bool { return v.f["StageName"] == r.campaign.stage })
 			}
 			x, y = m.reachesStage(r, lead, deal, p)
