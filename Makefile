@@ -2,14 +2,15 @@
 GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION     ?= development
+COMMIT      ?= $(shell git rev-parse HEAD 2>/dev/null)
 
-.PHONY: help build demo test torture images kill check fuzz screenshots tidy
+.PHONY: help build demo test torture images kill check check-units fuzz screenshots docs packages reproduce try-packages tidy
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build ./qualifyd
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o qualifyd ./cmd/qualifyd
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-X main.version=$(VERSION) -X main.revision=$(COMMIT)' -o qualifyd ./cmd/qualifyd
 
 demo: ## watch two weeks of sales qualify referrals, in seconds
 	@$(GO) run ./cmd/qualifyd demo
@@ -31,11 +32,16 @@ kill: build ## kill -9 at random moments (ROUNDS=1000, SEED=1), and each call to
 	$(GO) test -count=1 -v -timeout 0 -run '^(TestKilledAgainAndAgain|TestADiskThatFailsAtAnyCallLosesNothing)$$' ./cmd/qualifyd \
 		-rounds $(or $(ROUNDS),1000) -seed $(or $(SEED),1) -program "$(CURDIR)/qualifyd" -each-call
 
-check: ## what CI refuses: formatting, vet, the linter, an untidy go.mod
+check: check-units ## what CI refuses: formatting, vet, the linter, an untidy go.mod, a fault of the unit files
 	@files=$$(gofmt -l .); test -z "$$files" || { echo "not formatted (gofmt -w):"; echo "$$files"; exit 1; }
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) mod tidy -diff
+	$(GO) -C packaging/tools vet .
+	$(GO) -C packaging/tools test .
+
+check-units: ## the unit files: no fault in them, and as confined as we say (exposure at most 1.2)
+	packaging/check-units
 
 fuzz: ## every fuzz target for a short while (FUZZTIME=30s each)
 	@grep -rl --include='*_test.go' '^func Fuzz' . | while read -r file; do \
@@ -47,6 +53,20 @@ fuzz: ## every fuzz target for a short while (FUZZTIME=30s each)
 screenshots: ## the pictures of the page in docs/ (PAGE=the address that a demo on a terminal prints)
 	@test -n "$(PAGE)" || { echo "start \`make demo' on another terminal, and say PAGE=http://127.0.0.1:..., the address that it prints"; exit 1; }
 	$(GO) test -count=1 -run '^TestScreenshots$$' ./cmd/console -page "$(PAGE)" -screenshots "$(CURDIR)/docs"
+
+docs: ## what is made from the code: the schema, the references, and what commands print in docs/
+	$(GO) test -count=1 ./cmd/config ./cmd/qualifyd -run '^(TestReference|TestDocs$$)' -update
+
+packages: ## deb and rpm into dist/, for amd64 and arm64 (VERSION=1.2.3, PACKAGER='Name <address>')
+	GO=$(GO) VERSION=$(VERSION) COMMIT=$(COMMIT) packaging/build
+
+reproduce: ## build the packages twice, from two folders and with nothing kept in between, and compare
+	GO=$(GO) packaging/reproduce
+
+try-packages: ## install, upgrade, remove and purge them with a real systemd, on a view of this machine (root only)
+	GO=$(GO) VERSION=1.0.0 packaging/build dist/old >/dev/null
+	GO=$(GO) VERSION=1.1.0 packaging/build dist/new >/dev/null
+	packaging/try dist/old dist/new
 
 tidy: ## format, and tidy go.mod
 	gofmt -w .

@@ -36,7 +36,7 @@ func (c *checker) campaign(key string, campaign *Campaign) {
 	} else if campaign.ID <= 0 {
 		c.problem(key+"id", "%d is not a campaign's number; write one like 101", campaign.ID)
 	}
-	choice(c, key+"duplicates", campaign.Duplicates, rules.DoNothing, rules.Update, rules.CreateNew)
+	c.choice(key+"duplicates", string(campaign.Duplicates))
 	if campaign.ReferralCodeField != "" {
 		c.apiName(key+"referral_code_field", campaign.ReferralCodeField)
 	}
@@ -51,7 +51,7 @@ func (c *checker) campaign(key string, campaign *Campaign) {
 
 // joining checks what happens when a referral joins, and settles the campaign's object.
 func (c *checker) joining(key string, campaign *Campaign) bool {
-	if !choice(c, key+"when_lead_joins", campaign.WhenLeadJoins, rules.DoNothingOnJoin, rules.CreateLead, rules.CreateContact) {
+	if !c.choice(key+"when_lead_joins", string(campaign.WhenLeadJoins)) {
 		return false
 	}
 	with := "with when_lead_joins: " + string(campaign.WhenLeadJoins)
@@ -59,7 +59,7 @@ func (c *checker) joining(key string, campaign *Campaign) bool {
 	switch campaign.WhenLeadJoins {
 	case rules.DoNothingOnJoin:
 		c.noEffect(with, key+"fields")
-		return choice(c, key+"object", campaign.Object, rules.Lead, rules.Contact)
+		return c.choice(key+"object", string(campaign.Object))
 	case rules.CreateLead:
 		c.warnUnmapped(key+"fields", *campaign, "LastName", "Company")
 	case rules.CreateContact:
@@ -95,7 +95,7 @@ var methodKeys = map[rules.Method][]string{
 
 func (c *checker) rule(key string, campaign Campaign) {
 	qualify := campaign.Qualify
-	if !choice(c, key+"method", qualify.Method, rules.None, rules.LeadFieldChanges, rules.ContactFieldChanges, rules.LeadConverts, rules.LeadConvertsToStage) {
+	if !c.choice(key+"method", string(qualify.Method)) {
 		return
 	}
 	c.methodFitsObject(key+"method", campaign)

@@ -38,8 +38,8 @@ func (c *checker) config(config *Config) {
 	config.Store.Path = c.absolute(config.Store.Path)
 	c.listen("console.listen", config.Console.Listen, true)
 	c.metrics(&config.Metrics)
-	choice(c, "log.level", config.Log.Level, "debug", "info", "warn", "error")
-	choice(c, "log.format", config.Log.Format, "auto", "json", "console")
+	c.choice("log.level", config.Log.Level)
+	c.choice("log.format", config.Log.Format)
 	c.campaignList(config)
 }
 
@@ -87,7 +87,7 @@ func CheckLoginURL(text string, flow Flow) error {
 func (c *checker) auth(s *Salesforce) {
 	const at = "salesforce.auth."
 	auth := &s.Auth
-	if !choice(c, at+"flow", auth.Flow, FlowClientCredentials, FlowJWT, FlowWeb) {
+	if !c.choice(at+"flow", string(auth.Flow)) {
 		return
 	}
 	c.present(at+"client_id", auth.ClientID, "the consumer key of the Salesforce app")
@@ -123,6 +123,9 @@ func (c *checker) privateKey(auth *Auth) {
 	}
 }
 
+// mostCallsPerMinute is Referral Factory's own limit.
+const mostCallsPerMinute = 600
+
 func (c *checker) referralFactory(r *ReferralFactory) {
 	r.BaseURL = strings.TrimSuffix(r.BaseURL, "/")
 	c.webAddress("referral_factory.base_url", r.BaseURL)
@@ -132,8 +135,8 @@ func (c *checker) referralFactory(r *ReferralFactory) {
 	})
 	c.oneLine(blamed, r.APIKey)
 	c.caFile("referral_factory.ca_file", &r.CAFile)
-	if r.CallsPerMinute < 1 || r.CallsPerMinute > 600 {
-		c.problem("referral_factory.calls_per_minute", "%d is out of range; write 1 to 600", r.CallsPerMinute)
+	if r.CallsPerMinute < 1 || r.CallsPerMinute > mostCallsPerMinute {
+		c.problem("referral_factory.calls_per_minute", "%d is out of range; write 1 to %d", r.CallsPerMinute, mostCallsPerMinute)
 	}
 	location, err := time.LoadLocation(r.Timezone)
 	if err != nil || r.Timezone == "Local" { // "Local" would mean another zone on the next machine
@@ -268,24 +271,21 @@ func (c *checker) noEffect(why string, keys ...string) {
 	}
 }
 
-// choice checks that got is one of choices.
-func choice[T ~string](c *checker, key string, got T, choices ...T) bool {
-	if slices.Contains(choices, got) {
+// choice checks that got is one of the key's choices.
+func (c *checker) choice(key, got string) bool {
+	names := choicesOf(key)
+	if slices.Contains(names, got) {
 		return true
 	}
-	names := make([]string, len(choices))
-	for i, name := range choices {
-		names[i] = string(name)
-	}
 	all := strings.Join(names, ", ")
-	near := nearest(string(got), names)
+	near := nearest(got, names)
 	switch {
 	case got == "":
 		c.problem(key, "is missing; write one of %s", all)
 	case near != "":
-		c.problem(key, "%q is not one of %s; did you mean %s?", string(got), all, near)
+		c.problem(key, "%q is not one of %s; did you mean %s?", got, all, near)
 	default:
-		c.problem(key, "%q is not one of %s", string(got), all)
+		c.problem(key, "%q is not one of %s", got, all)
 	}
 	return false
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"reflect"
+	"regexp"
 	"strings"
 
 	"qualifyd/rules"
@@ -40,6 +41,30 @@ func keyOf(t reflect.Type, name string) (key, bool) {
 	}
 	return key{}, false
 }
+
+// choices are the values that a key may have, where they are few.
+var choices = map[string][]string{
+	"salesforce.auth.flow":      names(FlowClientCredentials, FlowJWT, FlowWeb),
+	"log.level":                 {"debug", "info", "warn", "error"},
+	"log.format":                {"auto", "json", "console"},
+	"campaigns.when_lead_joins": names(rules.DoNothingOnJoin, rules.CreateLead, rules.CreateContact),
+	"campaigns.object":          names(rules.Lead, rules.Contact),
+	"campaigns.duplicates":      names(rules.DoNothing, rules.Update, rules.CreateNew),
+	"campaigns.qualify.method": names(rules.None, rules.LeadFieldChanges, rules.ContactFieldChanges, rules.LeadConverts,
+		rules.LeadConvertsToStage),
+}
+
+func names[T ~string](values ...T) (all []string) {
+	for _, value := range values {
+		all = append(all, string(value))
+	}
+	return all
+}
+
+var position = regexp.MustCompile(`\[\d+\]`)
+
+// choicesOf are those of a key as the file spells it, like campaigns[0].object.
+func choicesOf(path string) []string { return choices[position.ReplaceAllString(path, "")] }
 
 // hintFor says what an unknown key of section t was probably meant to be.
 func hintFor(name string, t reflect.Type) string {

@@ -66,7 +66,7 @@ func sources(t *testing.T) (all []source) {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && name != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata"):
+		case d.IsDir() && name != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || isModule(name)):
 			return filepath.SkipDir
 		case d.IsDir() || !strings.HasSuffix(name, ".go"):
 			return nil
@@ -90,6 +90,12 @@ func sources(t *testing.T) (all []source) {
 		t.Fatalf("found only %d Go files", len(all))
 	}
 	return all
+}
+
+// isModule tells whether a folder is a module of its own, as the tools for the packages are.
+func isModule(folder string) bool {
+	_, err := os.Stat(filepath.Join(folder, "go.mod"))
+	return err == nil
 }
 
 func within(importPath, module string) bool {
@@ -161,7 +167,7 @@ func TestEveryMakeTargetThatIsMentionedExists(t *testing.T) {
 		t.Fatal(err)
 	}
 	targets := map[string]bool{}
-	for _, m := range regexp.MustCompile(`(?m)^([a-z]+):`).FindAllSubmatch(makefile, -1) {
+	for _, m := range regexp.MustCompile(`(?m)^([a-z-]+):`).FindAllSubmatch(makefile, -1) {
 		targets[string(m[1])] = true
 	}
 	documents, err := filepath.Glob(filepath.Join(root, "*.md"))
@@ -172,7 +178,7 @@ func TestEveryMakeTargetThatIsMentionedExists(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := regexp.MustCompile("(?m)(?:^|`|\\$ )\\s*make((?: [a-z]+)+)")
+	command := regexp.MustCompile("(?m)(?:^|`|\\$ )\\s*make((?: [a-z][a-z-]*)+)")
 	mentioned := 0
 	for _, name := range append(documents, scripts...) {
 		for _, m := range command.FindAllSubmatch(readFile(t, name), -1) {

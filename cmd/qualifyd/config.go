@@ -14,7 +14,7 @@ import (
 )
 
 func (a *app) configCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "config", Short: "Check or show the config", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "config", Short: "Check or show the config, or print its schema", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	cmd.AddCommand(a.configCheckCommand(), &cobra.Command{
 		Use: "show", Short: "Show the config in force, defaults included and secrets masked", Args: cobra.NoArgs,
@@ -24,6 +24,15 @@ func (a *app) configCommand() *cobra.Command {
 				return err
 			}
 			_, err = fmt.Fprint(a.out, c.Show())
+			return err
+		},
+	}, &cobra.Command{
+		Use: "schema", Short: "Print the JSON schema of the config, for editors", Args: cobra.NoArgs,
+		Long: `Prints the JSON schema (2020-12) of the config. An editor that reads it explains the keys
+and underlines what is wrong while one types. "config check" says more: it knows which keys
+go together, and reads the secrets.`,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprint(a.out, config.Schema)
 			return err
 		},
 	})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 	"syscall"
 
 	"qualifyd/cmd/config"
@@ -25,6 +26,28 @@ const (
 	exitRefused    = 77 // a service refuses the credentials
 	exitConfig     = 78
 )
+
+// exitCodes say what each means.
+var exitCodes = []struct {
+	code    int
+	meaning string
+}{
+	{exitDone, "done, also when what is left waits for a person"},
+	{exitFailed, "failed; for doctor: something is red"},
+	{exitUsage, "wrong usage"},
+	{exitIncomplete, "incomplete, and to be tried again: a service cannot be reached, a limit, an outcome still open"},
+	{exitRefused, "refused credentials"},
+	{exitConfig, "wrong config, or another org's or account's store"},
+}
+
+func exitCodesInWords() string {
+	var text strings.Builder
+	text.WriteString("Exit codes:\n")
+	for _, e := range exitCodes {
+		fmt.Fprintf(&text, "  %2d  %s\n", e.code, e.meaning)
+	}
+	return strings.TrimSuffix(text.String(), "\n")
+}
 
 // usageError is a command typed wrongly.
 type usageError struct{ error }
@@ -109,7 +132,7 @@ func report(w io.Writer, err error) {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		fmt.Fprintln(w, "hint: make room on the disk, and run it again: nothing is lost, and it goes on from what was kept")
 	case errors.Is(err, syscall.EROFS):
-		fmt.Fprintln(w, "hint: the disk is mounted read-only, as the system does to one that failed; its log says more")
+		fmt.Fprintln(w, "hint: the disk is mounted read-only, as the system does to one that failed; its log says more. The service may write nowhere but in its StateDirectory= (systemctl cat qualifyd)")
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		fmt.Fprintln(w, "hint: no more files can be opened; raise the limit (ulimit -n, or LimitNOFILE= in the unit)")
 	case errors.Is(err, fs.ErrPermission):

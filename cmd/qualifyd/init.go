@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -125,8 +126,17 @@ func (s *setup) beginAnew(ctx context.Context) error {
 		return err
 	}
 	var err error
-	s.config.Store.Path, err = s.ask(ctx, question{flag: "store", text: "The file in which qualifyd remembers", otherwise: s.config.Store.Path})
+	s.config.Store.Path, err = s.ask(ctx, question{flag: "store", text: "The file in which qualifyd remembers", otherwise: usualStore(s.path)})
 	return err
+}
+
+// usualStore is where the service of a config keeps its state: qualifyd@acme.service, which reads /etc/qualifyd/acme.yaml, in a folder of its own.
+func usualStore(configPath string) string {
+	name, is := strings.CutSuffix(strings.TrimPrefix(configPath, "/etc/qualifyd/"), ".yaml")
+	if !is || configPath == defaultConfig || strings.Contains(name, "/") {
+		return config.Default().Store.Path
+	}
+	return "/var/lib/qualifyd-" + name + "/qualifyd.db"
 }
 
 // beginWithConfig takes everything but the new campaign from the config that is there.
@@ -160,7 +170,7 @@ func (s *setup) tellWhatIsNext() {
 		return
 	}
 	fmt.Fprintf(s.app.out, "%s is written, and right. Campaigns: %d. Next:\n  qualifyd doctor%s\n  qualifyd run --dry-run%s\n", s.path, len(s.config.Campaigns), at, at)
-	if os.Geteuid() == 0 && len(s.typed) > 0 {
+	if os.Geteuid() == 0 && len(s.typed) > 0 && secretMode(filepath.Dir(s.path)) == 0o600 {
 		fmt.Fprintf(s.app.out, "The service's user has to be able to read the files with the secrets, which are in %s.\n", filepath.Dir(s.path))
 	}
 }

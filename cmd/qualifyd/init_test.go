@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -335,5 +336,35 @@ func TestInitFindsTheAddressThatAnswers(t *testing.T) {
 				t.Errorf("%s: got %v, want %q", name, err, test.err)
 			}
 		})
+	}
+}
+
+// As root writes them into the /etc/qualifyd of the packages, the service's group may read the secrets; nowhere else may a group.
+func TestTheGroupMayReadASecretOnlyInAFolderThatIsTheGroups(t *testing.T) {
+	for mode, want := range map[fs.FileMode]fs.FileMode{
+		fs.ModeSetgid | 0o750: 0o640,
+		fs.ModeSetgid | 0o755: 0o600, // others may enter
+		0o750:                 0o600,
+	} {
+		folder := t.TempDir()
+		if err := os.Chmod(folder, mode); err != nil {
+			t.Fatal(err)
+		}
+		if got := secretMode(folder); got != want {
+			t.Errorf("a folder of mode %v: got %v, want %v", mode, got, want)
+		}
+	}
+}
+
+func TestEachServicesConfigHasAStoreOfItsOwn(t *testing.T) {
+	for path, want := range map[string]string{
+		"/etc/qualifyd/config.yaml": "/var/lib/qualifyd/qualifyd.db",
+		"/etc/qualifyd/acme.yaml":   "/var/lib/qualifyd-acme/qualifyd.db",
+		"/etc/qualifyd/old/a.yaml":  "/var/lib/qualifyd/qualifyd.db",
+		"/home/maria/acme.yaml":     "/var/lib/qualifyd/qualifyd.db",
+	} {
+		if got := usualStore(path); got != want {
+			t.Errorf("%s: got %s, want %s", path, got, want)
+		}
 	}
 }

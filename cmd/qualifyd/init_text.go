@@ -12,7 +12,8 @@ import (
 	"qualifyd/rules"
 )
 
-var configTemplate = template.Must(template.New("config").Funcs(template.FuncMap{"yaml": scalar}).Parse(`# The configuration of qualifyd, begun by "qualifyd init". What is not set here has its default; config.example.yaml
+var configTemplate = template.Must(template.New("config").Funcs(template.FuncMap{"yaml": scalar}).Parse(`# yaml-language-server: $schema=file:///usr/share/qualifyd/config.schema.json
+# The configuration of qualifyd, begun by "qualifyd init". What is not set here has its default; config.example.yaml
 # explains every key. "qualifyd config show" tells what is in force, "qualifyd config check --online" whether it is right.
 
 salesforce:

@@ -55,7 +55,7 @@ func (s *setup) save(ctx context.Context) error {
 	}
 	var moves [][2]string
 	for _, f := range s.typed {
-		temporary, err := stage(f.name, f.text+"\n", 0o600)
+		temporary, err := stage(f.name, f.text+"\n", secretMode(folder))
 		if err != nil {
 			return fmt.Errorf("write %s: %w", f.name, err)
 		}
@@ -133,6 +133,16 @@ func (s *setup) moveOne(from, to string) error {
 		return os.Rename(from, to)
 	}
 	return os.Link(from, to) // unlike a rename, it fails where something is
+}
+
+// secretMode is for a secret in a folder. One that gives its group to what is made in it, as the packages make /etc/qualifyd, lets the group read:
+// root writes there for the service.
+func secretMode(folder string) fs.FileMode {
+	info, err := os.Stat(folder)
+	if err == nil && info.Mode()&fs.ModeSetgid != 0 && info.Mode().Perm()&0o007 == 0 {
+		return 0o640
+	}
+	return 0o600
 }
 
 // writeBeside writes a file with a name of its own in the folder of path, to the disk. It is as the file at path was, if there is one.

@@ -34,8 +34,7 @@ func newRoot(a *app) *cobra.Command {
 Factory when its Lead, Contact or Opportunity changes the way the campaign's rule
 asks for. Every connection is outbound.
 
-Exit codes: 0 done, 1 failed, 64 wrong usage, 75 incomplete (it will be tried again),
-77 refused credentials, 78 wrong config.`,
+` + exitCodesInWords(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,

@@ -10,27 +10,49 @@ import (
 	"qualifyd/store"
 )
 
-// version is set by the linker for a release.
-var version = "development"
+// Set by the linker for a release.
+var (
+	version  = "development"
+	revision = "" // "": what the Go toolchain stamped into the binary
+)
 
-func (a *app) versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "version", Short: "Tell the version, commit, Go and store schema", Args: cobra.NoArgs,
-		Run: func(*cobra.Command, []string) {
-			fmt.Fprintf(a.out, "qualifyd %s (commit %s, %s, store schema %d)\n", version, commit(), runtime.Version(), store.Schema)
-		},
-	}
+// buildFacts are what was built, and from what.
+type buildFacts struct {
+	Version     string `json:"version"`
+	Commit      string `json:"commit"`
+	Go          string `json:"go"`
+	StoreSchema int    `json:"store_schema"`
 }
 
-// commit is the revision that the Go toolchain stamped into the binary.
-func commit() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
+func (a *app) versionCommand() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use: "version", Short: "Tell the version, commit, Go and store schema", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if err := checkOutput(output); err != nil {
+				return err
+			}
+			b := buildFacts{version, commit(), runtime.Version(), store.Schema}
+			if output == "json" {
+				return a.printJSON(b)
+			}
+			_, err := fmt.Fprintf(a.out, "qualifyd %s (commit %s, %s, store schema %d)\n", b.Version, b.Commit, b.Go, b.StoreSchema)
+			return err
+		},
 	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return s.Value
+	cmd.Flags().StringVarP(&output, "output", "o", "", "json")
+	return cmd
+}
+
+func commit() string {
+	if revision != "" {
+		return revision
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				return s.Value
+			}
 		}
 	}
 	return "unknown"
