@@ -45,8 +45,6 @@ type Desk struct {
 	PollNow func(context.Context) error
 	// DeliverNow has the outbox looked through at once, waiting entries included. Nil where no daemon runs.
 	DeliverNow func()
-	// Stretched is how far apart passes are kept to make the day's calls last; nil where no daemon runs.
-	Stretched func() time.Duration
 	// Now is this machine's time; nil where it is the real one.
 	Now func() time.Time
 	// Since is when the daemon started; zero where none runs.

@@ -6,6 +6,7 @@ import (
 
 	"qualifyd/rules"
 	"qualifyd/store"
+	"qualifyd/sync/poll"
 	"qualifyd/sync/schedule"
 )
 
@@ -27,7 +28,7 @@ type Vitals struct {
 
 // Vitals reads the vitals in one transaction.
 func (d *Desk) Vitals() (Vitals, error) {
-	v := Vitals{OrgCalls: -1, Intervals: map[string]time.Duration{}}
+	v := Vitals{OrgCalls: -1}
 	err := d.Store.View(func(tx *store.Tx) error {
 		s := Status{At: d.now().UTC()}
 		for _, fill := range []func(*store.Tx, *Status) error{d.fillRuns, d.fillOrg, fillOutbox} {
@@ -44,16 +45,20 @@ func (d *Desk) Vitals() (Vitals, error) {
 			v.OrgCalls = used
 		}
 	}
-	v.Intervals[SweepJob], v.Intervals[PollJob] = d.interval(d.Config.Poll.Sweep), d.interval(d.Config.Poll.Schedule)
-	if d.Stretched != nil {
-		v.Intervals[PollJob] = max(v.Intervals[PollJob], d.Stretched())
-	}
 	return v, err
 }
 
 func (d *Desk) fillVitals(tx *store.Tx, v *Vitals) (err error) {
 	if v.ReadUpTo, err = d.readUpTo(tx); err != nil {
 		return err
+	}
+	last, err := tx.LastPass()
+	if err != nil {
+		return err
+	}
+	v.Intervals = map[string]time.Duration{
+		SweepJob: d.interval(d.Config.Poll.Sweep),
+		PollJob:  max(d.interval(d.Config.Poll.Schedule), poll.Apart(last, v.Calls.Used, v.Calls.Share)),
 	}
 	v.Parked, v.Held = map[int64]bool{}, map[int64]map[rules.Reason]int{}
 	for _, c := range d.Campaigns {

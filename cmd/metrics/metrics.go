@@ -91,9 +91,9 @@ func New(version, commit string, log zerolog.Logger) *Metrics {
 		fromVerdict: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "qualifyd_verdict_to_qualification_seconds", Buckets: delayBuckets,
 			Help: "From the verdict to the confirmed qualification, time held by the brake included."}),
 		reloaded: prometheus.NewGauge(prometheus.GaugeOpts{Name: "qualifyd_config_last_reload_successful",
-			Help: "1 where the config file as last read is in force, 0 where it was refused and the one before it still is."}),
+			Help: "1 where the config file was taken when it was last read, 0 where it was refused and the one before it is in force."}),
 		reloadedAt: prometheus.NewGauge(prometheus.GaugeOpts{Name: "qualifyd_config_last_reload_success_timestamp_seconds",
-			Help: "When the config in force was read."}),
+			Help: "When the config file was last read and taken."}),
 	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Name: "qualifyd_build_info", Help: "Always 1; the labels are the version that runs.",
 		ConstLabels: prometheus.Labels{"version": version, "commit": commit, "goversion": runtime.Version()}})

@@ -242,11 +242,13 @@ func TestWhatTheStoreKnowsIsReadWhenSomebodyAsks(t *testing.T) {
 	same(t, "parked, says status", status.Outbox.Parked, 2)
 	same(t, "held of 101, says status", status.Campaigns[0].Held, 2)
 
-	w.desk.Stretched = func() time.Duration { return 8 * time.Minute }
-	w.update(func(tx *store.Tx) error { return tx.Unhold(1) })
-	w.wantMetrics("one is let go, and passes are stretched", `
+	now, _ := w.desk.Salesforce.Now()
+	w.update(func(tx *store.Tx) error {
+		return errors.Join(tx.Unhold(1), tx.AddCalls(now, 693), tx.SetLastPass(store.LastPass{At: now, Calls: 2}))
+	})
+	w.wantMetrics("one is let go; and of 1,000 calls 700 are used, by passes of two", `
 		qualifyd_referrals_held{campaign="101",reason="held_by_brake"} 1
-		qualifyd_run_interval_seconds{task="poll"} 480
+		qualifyd_run_interval_seconds{task="poll"} 576
 	`, "qualifyd_referrals_held", "qualifyd_run_interval_seconds")
 }
 

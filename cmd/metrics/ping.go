@@ -82,9 +82,6 @@ func (p *ping) withoutURL(err error) error {
 		err = outer.Err
 	}
 	text := err.Error()
-	if strings.Contains(text, "invalid proxy address") { // the standard library repeats it, with its password
-		text = "HTTPS_PROXY is no usable URL; want http://host:port"
-	}
 	if address, bad := url.Parse(p.url); bad == nil && address.Hostname() != "" {
 		text = strings.ReplaceAll(text, address.Hostname(), "(its host)")
 	}

@@ -77,7 +77,6 @@ func (d *daemon) desk(c config.Config, warnings []config.Warning) *desk.Desk {
 	answers.Warnings, answers.Since = warnings, d.since
 	answers.PollNow = d.pollNow
 	answers.DeliverNow = d.deliverNow
-	answers.Stretched = d.poller.Stretched
 	return answers
 }
 

@@ -37,6 +37,7 @@ func (w *world) measured() *pings {
 		if err != nil {
 			w.t.Fatal(err)
 		}
+		d.shown = append(d.shown, d.metrics.Show)
 		d.metrics.Report(filepath.Join(w.folder, "qualifyd.prom"), "https://switch.example.com/hunter2", heard)
 	}
 	return heard
@@ -126,6 +127,27 @@ func TestADaemonThatRestsIsHealthy(t *testing.T) {
 		}
 		d.wantMeasure("the key is dead", 1, 1, "qualifyd_credentials_refused", `service="referral_factory"`)
 		d.wantMeasure("the key is dead", 1, 1, "qualifyd_outbox_owed")
+	})
+}
+
+func TestTheMetricsTellOfAReload(t *testing.T) {
+	daemonStory(t, watching, func(w *world) { w.measured() }, func(d *running) {
+		d.after(5 * time.Minute)
+		d.wantMeasure("at the start", 1, 1, "qualifyd_config_last_reload_successful")
+		started := d.measure("qualifyd_config_last_reload_success_timestamp_seconds")
+		d.reload(`schedule: "@every 1m"`, `schedule: "@every 1s"`)
+		d.after(time.Minute)
+		d.wantMeasure("a wrong file", 0, 0, "qualifyd_config_last_reload_successful")
+		d.wantMeasure("a wrong file", started, started, "qualifyd_config_last_reload_success_timestamp_seconds")
+		d.wantMeasure("a wrong file", 60, 60, "qualifyd_run_interval_seconds", `task="poll"`)
+		d.write("config.yaml", strings.Replace(string(readFile(t, d.config)), `"@every 1s"`, `"@every 5m"`, 1)+creating)
+		d.daemon.reloadConfig()
+		d.after(time.Minute)
+		d.wantMeasure("it is mended", 1, 1, "qualifyd_config_last_reload_successful")
+		d.wantMeasure("it is mended", started+360, started+370, "qualifyd_config_last_reload_success_timestamp_seconds")
+		d.wantMeasure("it is mended", 300, 300, "qualifyd_run_interval_seconds", `task="poll"`)
+		d.wantMeasure("a campaign came in", 0, 0, "qualifyd_qualifications_total", `campaign="102"`)
+		d.wantMeasure("a campaign came in", 0, 0, "qualifyd_campaign_parked", `campaign="102"`)
 	})
 }
 

@@ -54,7 +54,8 @@ func TestEveryCallGoesThroughTheProxy(t *testing.T) {
 	t.Parallel()
 	w := furnish(t, func() time.Time { return morning })
 	p := &proxy{servers: map[string]*httptest.Server{}}
-	for host, service := range map[string]http.Handler{"acme.example.com": w.org.Handler(), "api.example.com": w.rf.Handler()} {
+	deadMan := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	for host, service := range map[string]http.Handler{"acme.example.com": w.org.Handler(), "api.example.com": w.rf.Handler(), "switch.example.com": deadMan} {
 		server := httptest.NewUnstartedServer(w.through(service))
 		server.Config.ErrorLog = stdlog.New(io.Discard, "", 0)
 		server.StartTLS()
@@ -67,6 +68,8 @@ func TestEveryCallGoesThroughTheProxy(t *testing.T) {
 	w.configure("https://acme.example.com", "https://api.example.com/api/v2", watching)
 	w.edit("  daily_calls", "  ca_file: ca.pem\n  daily_calls")
 	w.edit("  api_key_file", "  ca_file: ca.pem\n  api_key_file")
+	w.write("ping-url", "https://switch.example.com/hunter2")
+	w.edit("campaigns:", "metrics: {ping_file: ping-url}\ncampaigns:")
 	ann := w.refer("Ann", 101)
 
 	run := func(password string) result {
@@ -79,11 +82,11 @@ func TestEveryCallGoesThroughTheProxy(t *testing.T) {
 	got := slices.Clone(p.asked)
 	p.mu.Unlock()
 	slices.Sort(got)
-	if got := slices.Compact(got); !slices.Equal(got, []string{"acme.example.com", "api.example.com"}) {
-		t.Errorf("the proxy was asked for %q, want both services", got)
+	if got := slices.Compact(got); !slices.Equal(got, []string{"acme.example.com", "api.example.com", "switch.example.com"}) {
+		t.Errorf("the proxy was asked for %q, want both services and the ping's", got)
 	}
-	if w.askedFor("/composite") == 0 || w.askedFor("/users") == 0 {
-		t.Errorf("got the requests %q, want both services to be asked about %s", w.asked, ann.FirstName)
+	if w.askedFor("/composite") == 0 || w.askedFor("/users") == 0 || w.askedFor("/hunter2") != 1 {
+		t.Errorf("got the requests %q, want both services to be asked about %s, and a ping", w.asked, ann.FirstName)
 	}
 	refused := run("wrongpassword")
 	refused.want(exitIncomplete, "roxy")

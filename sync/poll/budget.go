@@ -85,22 +85,25 @@ func (t *pass) countCalls() error {
 var ErrStretched = errors.New("the pass is put off: calls have to last")
 
 // stretch puts passes off once half of the share is used, so that what is left lasts until the oldest calls fall out of the day.
-func (t *pass) stretch(last store.LastPass, now time.Time, used, share int) error {
-	if 2*used <= share || last.Calls == 0 {
-		t.gap.Store(0)
-		return nil
-	}
-	gap := min(24*time.Hour*time.Duration(last.Calls)/time.Duration(share-used), time.Hour)
-	t.gap.Store(int64(gap))
-	if now.Sub(last.At) < gap {
+func stretch(last store.LastPass, now time.Time, used, share int) error {
+	if gap := Apart(last, used, share); gap > 0 && now.Sub(last.At) < gap {
 		return ErrStretched
 	}
 	return nil
 }
 
-// Stretched is the time that passes are kept apart to make the rest of the day's calls last; 0 while there are plenty. It may be called from any
-// goroutine.
-func (p *Poller) Stretched() time.Duration { return time.Duration(p.gap.Load()) }
+// Apart is how far passes are kept apart to make the rest of the day's calls last; 0 while there are plenty, or the share is not known.
+func Apart(last store.LastPass, used, share int) time.Duration {
+	switch {
+	case share == 0 || 2*used <= share || last.Calls == 0:
+		return 0
+	case used >= share:
+		return longestApart
+	}
+	return min(24*time.Hour*time.Duration(last.Calls)/time.Duration(share-used), longestApart)
+}
+
+const longestApart = time.Hour
 
 // budget tells, before a pass, whether its share of the org's API requests of the rolling day is used up.
 func (t *pass) budget() error {
@@ -126,5 +129,5 @@ func (t *pass) budget() error {
 	if used >= share {
 		return t.Spend(t.allowance.on(context.Background())) // says that there is nothing left
 	}
-	return t.stretch(last, now, used, share)
+	return stretch(last, now, used, share)
 }

@@ -417,3 +417,23 @@ func TestASessionThatDiesBetweenPassesIsRenewed(t *testing.T) {
 		w.WantQualified(ann)
 	})
 }
+
+func TestHowFarApartPassesAreKept(t *testing.T) {
+	for _, tt := range []struct {
+		situation         string
+		cost, used, share int
+		want              time.Duration
+	}{
+		{"the org has not told its limit", 2, 700, 0, 0},
+		{"no pass was made yet", 0, 700, 1000, 0},
+		{"half of the share is used", 2, 500, 1000, 0},
+		{"300 calls are left, for passes of two", 2, 700, 1000, 576 * time.Second},
+		{"very few are left", 2, 999, 1000, time.Hour},
+		{"none is left", 2, 1000, 1000, time.Hour},
+		{"the share was made smaller than what is used", 2, 1000, 100, time.Hour},
+	} {
+		if got := poll.Apart(store.LastPass{Calls: tt.cost}, tt.used, tt.share); got != tt.want {
+			t.Errorf("%s: got %v, want %v", tt.situation, got, tt.want)
+		}
+	}
+}

@@ -92,7 +92,6 @@ type Poller struct {
 	kept     describes                // what the store has of them, once it was read
 	account  atomic.Pointer[string]
 	calls    atomic.Int64 // API calls not yet counted in the store
-	gap      atomic.Int64 // see Stretched
 }
 
 // New returns a Poller. Its Salesforce client must call Spend before each call.
