@@ -45,7 +45,8 @@ type Link struct {
 	Object   Object
 	RecordID string
 	Kinds    Kinds
-	// Since is the service time of the look that made the link. What two looks saw before it happened to somebody else's record.
+	// Since is the service time of the first look at the record as the referral's; zero where it could not be seen yet. What two looks saw before
+	// it happened to somebody else's record.
 	Since time.Time
 	// Ambiguous is set while another referral of the campaign claims the record as well; then neither qualifies by it.
 	Ambiguous bool

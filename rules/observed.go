@@ -24,7 +24,7 @@ const writtenByUs = "qualifyd wrote it"
 type span struct {
 	from  time.Time // what happened earlier does not count
 	after time.Time // where not zero, neither does what did not happen later than that: the conversion, for an older Opportunity
-	since time.Time // of our own looks only those count that were taken at or after the link was made
+	since time.Time // of our own looks only those count that were taken at or after the link was made; zero: none does
 }
 
 // misses tells why what happened at an instant does not count; "" when it does.
@@ -42,8 +42,10 @@ func (d span) misses(at time.Time) string {
 // need not agree on them.
 const dateSlack = 10 * time.Second
 
-// linked tells whether a look was taken when the record was the referral's already.
-func (d span) linked(look time.Time) bool { return !look.Before(d.since.Add(-dateSlack)) }
+// linked tells whether a look was taken when the record was the referral's already. No look was at one that could not be seen since.
+func (d span) linked(look time.Time) bool {
+	return !d.since.IsZero() && !look.Before(d.since.Add(-dateSlack))
+}
 
 // sees tells why a look is too old for what changed since to be dated by it; "" when it is not.
 func (d span) sees(look time.Time) string {
@@ -51,6 +53,8 @@ func (d span) sees(look time.Time) string {
 	switch {
 	case look.Before(d.from):
 		before = stamp(d.from) + ", from when changes count"
+	case d.since.IsZero():
+		return "when it happened is not known: the record has not been seen since it became the referral's"
 	case !d.linked(look):
 		before = stamp(d.since) + ", when the record became the referral's"
 	case look.Before(d.after):

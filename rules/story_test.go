@@ -220,7 +220,7 @@ func linkedRecord(object rules.Object, id, created string, kinds rules.Kinds) st
 	}
 	return func(s *story) {
 		s.now = &record{
-			link: rules.Link{Object: object, RecordID: id, Kinds: kinds},
+			link: rules.Link{Object: object, RecordID: id, Kinds: kinds, Since: at("01")}, // before anything else, unless linkedSince says otherwise
 			row: rules.Record{
 				Object: object, ID: id, Created: at(created), Modified: at(created), Modstamp: at(created), Fields: map[string]string{},
 			},
@@ -231,6 +231,9 @@ func linkedRecord(object rules.Object, id, created string, kinds rules.Kinds) st
 }
 
 func ambiguous(s *story) { s.now.link.Ambiguous = true }
+
+// linkedUnseen is a link to a record that could not be seen since it was made.
+func linkedUnseen(s *story) { s.now.link.Since = time.Time{} }
 
 func linkedSince(when string) step { return func(s *story) { s.now.link.Since = at(when) } }
 

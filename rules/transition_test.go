@@ -148,6 +148,11 @@ func TestLooksBeforeTheLinkProveNothing(t *testing.T) {
 		{"linked by the look that showed the value, to a record born since changes count", append([]step{lead("L", "10 08:00"), linkedSince("11 10:05")}, reachedOnThe11th...), "qualified 10 08:00:00 created"},
 		{"linked after it was left, and it is reached again", append(append([]step{lead("L", "01"), linkedSince("12 09:00")}, reachedOnThe11th...),
 			look("12 09:00", status("Lost"), edited("12 08:00")), look("13 09:00", status("Qualified"), edited("13 08:00"))), "qualified 13 08:00:00 snapshot"},
+		{"linked while the record is hidden, which was at the value before", append([]step{lead("L", "01"), linkedUnseen}, reachedOnThe11th...), "not value_predates"},
+		{"linked while the record is hidden, which was at the value from the start", append([]step{lead("L", "10 08:00"), linkedUnseen},
+			look("11 10:05", status("Qualified"))), "not value_predates"},
+		{"linked while the record is hidden, and its history tells", []step{lead("L", "01"), linkedUnseen, look("11 10:05", status("Qualified")), history("11 10:02", "Status", "New", "Qualified")},
+			"qualified 11 10:02:00 history"},
 		{"history rows are the record's own, whoever had it", append([]step{lead("L", "01"), linkedSince("12 09:00"), history("11 10:02", "Status", "New", "Qualified")},
 			reachedOnThe11th...), "qualified 11 10:02:00 history"},
 	})

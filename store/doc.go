@@ -10,6 +10,7 @@
 //	meta             schema          version of this layout, plain text
 //	                 org             the Salesforce org and Referral Factory account the store belongs to
 //	                 sweeps          number of sweeps begun
+//	                 lastpass        LastPass: when the newest pass ended, and what it cost
 //	                 at_work         while a process polls and delivers; left behind by one that was killed
 //	campaign         campaign id     Campaign: rule known, effective, sweeps, brake window
 //	referral         referral id     rules.Referral

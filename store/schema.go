@@ -38,9 +38,10 @@ var (
 		toJudgeBucket, heldBucket, intentBucket, outboxBucket, ledgerBucket, ledgerOfBucket, watermarkBucket, describeBucket, callsBucket, runBucket,
 	}
 
-	schemaKey = []byte("schema")
-	orgKey    = []byte("org")
-	sweepsKey = []byte("sweeps")
+	schemaKey   = []byte("schema")
+	orgKey      = []byte("org")
+	lastPassKey = []byte("lastpass")
+	sweepsKey   = []byte("sweeps")
 )
 
 func idKey(id int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(id)) }

@@ -102,6 +102,9 @@ func noRoom(err error) bool {
 	return errors.As(err, &write) && write.Op == "write" && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT))
 }
 
+// Bytes is how large the store's file is.
+func (tx *Tx) Bytes() int64 { return tx.bolt.Size() }
+
 // Owner is the Salesforce org and the Referral Factory account that a store belongs to.
 type Owner struct {
 	OrgID      string // 18 characters
@@ -241,6 +244,21 @@ func (tx *Tx) Calls(at time.Time) (int, error) {
 	}
 	return total, nil
 }
+
+// LastPass is when the newest pass that asked Salesforce ended, by the service's time, and what it cost in API calls.
+type LastPass struct {
+	At    time.Time
+	Calls int
+}
+
+// LastPass returns the zero one before the first.
+func (tx *Tx) LastPass() (LastPass, error) {
+	p, _, err := get[LastPass](tx.bolt, metaBucket, lastPassKey)
+	return p, err
+}
+
+// SetLastPass remembers the newest pass.
+func (tx *Tx) SetLastPass(p LastPass) error { return tx.put(metaBucket, lastPassKey, p) }
 
 // set adds an id to a bucket that is a mere set.
 func (tx *Tx) set(bucket []byte, id int64) error {

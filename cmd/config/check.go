@@ -37,7 +37,7 @@ func (c *checker) config(config *Config) {
 	c.poll(config.Poll)
 	config.Store.Path = c.absolute(config.Store.Path)
 	c.listen("console.listen", config.Console.Listen, true)
-	c.listen("metrics.listen", config.Metrics.Listen, false)
+	c.metrics(&config.Metrics)
 	c.choice("log.level", config.Log.Level)
 	c.choice("log.format", config.Log.Format)
 	c.campaignList(config)
@@ -177,6 +177,27 @@ func (c *checker) listen(key, address string, loopbackOnly bool) {
 	if loopbackOnly && !isLoopback(host) {
 		c.problem(key, "%q is open to other machines, and the page shows names; write a loopback address, like 127.0.0.1:%s", address, port)
 	}
+}
+
+func (c *checker) metrics(m *Metrics) {
+	c.listen("metrics.listen", m.Listen, false)
+	if m.Textfile != "" {
+		m.Textfile = c.absolute(m.Textfile)
+		if filepath.Ext(m.Textfile) != ".prom" {
+			c.problem("metrics.textfile", "%q does not end in .prom, and node_exporter reads no other; write one like /var/lib/prometheus/node-exporter/qualifyd.prom", m.Textfile)
+		}
+	}
+	blamed := c.secret(secretPlace{key: "metrics.ping", credential: "metrics-ping", value: &m.Ping, file: &m.PingFile, optional: true})
+	c.oneLine(blamed, m.Ping)
+	if text := m.Ping.Reveal(); text != "" && !isPingURL(text) {
+		c.problem(blamed, "%s holds no https URL; want the one that the dead-man switch gave you, like https://host.example.com/...", m.Ping.From())
+	}
+}
+
+// isPingURL tells whether a text is a URL that can be called, whatever is in it: a dead-man switch makes its own.
+func isPingURL(text string) bool {
+	address, err := url.Parse(text)
+	return err == nil && address.Hostname() != "" && (address.Scheme == "https" || address.Scheme == "http" && isLoopback(address.Hostname()))
 }
 
 // webAddress notes a problem with what is no web address.

@@ -96,9 +96,12 @@ type Console struct {
 	Listen string `yaml:"listen"`
 }
 
-// Metrics is the address of metrics and health; "" is off.
+// Metrics is how a monitoring system hears of qualifyd; "" is off.
 type Metrics struct {
-	Listen string `yaml:"listen"`
+	Listen   string `yaml:"listen"`             // of metrics and health
+	Textfile string `yaml:"textfile,omitempty"` // for node_exporter's textfile collector
+	Ping     Secret `yaml:"ping,omitempty"`     // URL of a dead-man switch; who knows it can say that all is well
+	PingFile string `yaml:"ping_file,omitempty"`
 }
 
 // Log says what is logged. Level is a zerolog level, Format one of json, console, auto.

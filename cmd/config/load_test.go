@@ -56,6 +56,7 @@ func TestValuesAreTakenAsPeopleWriteThem(t *testing.T) {
 	key := testRSAKey(t)
 	t.Setenv("QUALIFYD_SALESFORCE_AUTH_PRIVATE_KEY", key)
 	t.Setenv("QUALIFYD_REFERRAL_FACTORY_API_KEY", "api-key")
+	t.Setenv("QUALIFYD_METRICS_PING", "https://switch.example.com/0123?up=1")
 	got, warnings := load(t, "testdata/good-full.yaml")
 
 	zone, err := time.LoadLocation("America/Santiago")
@@ -66,7 +67,7 @@ func TestValuesAreTakenAsPeopleWriteThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	apiKey := "api-key"
+	apiKey, pingURL := "api-key", "https://switch.example.com/0123?up=1"
 	fields := []Mapping{
 		{To: "LastName", Dynamic: "meta.Last Name", Otherwise: "(unknown)"},
 		{To: "Company", Fixed: "Referred"},
@@ -93,8 +94,9 @@ func TestValuesAreTakenAsPeopleWriteThem(t *testing.T) {
 		Poll:    Poll{Schedule: "*/5 * * * *", Sweep: "@hourly", Overlap: 90 * time.Minute, Reconcile: "30 2 * * *"},
 		Store:   Store{Path: filepath.Join(testdata, "state/qualifyd.db")},
 		Console: Console{Listen: "[::1]:8321"},
-		Metrics: Metrics{Listen: ":9321"},
-		Log:     Log{Level: "debug", Format: "json"},
+		Metrics: Metrics{Listen: ":9321", Textfile: filepath.Join(testdata, "state/qualifyd.prom"),
+			Ping: Secret{&pingURL, "$QUALIFYD_METRICS_PING"}},
+		Log: Log{Level: "debug", Format: "json"},
 		Campaigns: []Campaign{
 			{
 				ID: 101, Name: "2026", WhenLeadJoins: rules.DoNothingOnJoin, Object: rules.Contact, Duplicates: rules.Update,

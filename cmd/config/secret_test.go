@@ -30,6 +30,7 @@ func TestASecretIsMaskedHoweverItIsPrinted(t *testing.T) {
 	config.ReferralFactory.APIKey = secret
 	config.Salesforce.Auth.ClientSecret = Secret{text: &text, from: inConfig + "salesforce.auth.client_secret"}
 	config.Salesforce.Auth.PrivateKey = secret
+	config.Metrics.Ping = secret
 	private := struct{ config Config }{config} // fmt calls no methods below an unexported field
 
 	printed := map[string]string{"Show": config.Show(), "String": secret.String()}
@@ -210,6 +211,43 @@ func TestASecretFileThatEverybodyCanReadIsAWarning(t *testing.T) {
 	want := []Warning{{Key: "referral_factory.api_key_file", Line: 6, Text: "everybody can read " + keyFile + " (mode 0644); chmod it to 0600"}}
 	if diff := cmp.Diff(want, warnings); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+}
+
+func TestThePingIsASecretThatMayBeLeftOut(t *testing.T) {
+	t.Setenv("QUALIFYD_SALESFORCE_AUTH_CLIENT_SECRET", "secret")
+	t.Setenv("QUALIFYD_REFERRAL_FACTORY_API_KEY", "api-key")
+	const url = "https://switch.example.com/" + hidden + "?up=1"
+	folder := t.TempDir()
+	loaded := func(metrics string) (Config, error) {
+		config, _, err := Load(writeConfig(t, folder, minimal("", "")+metrics))
+		return config, err
+	}
+	writeFile(t, folder, "ping-url", url+"\n", 0o600)
+	t.Run("a systemd credential", func(t *testing.T) {
+		t.Setenv("CREDENTIALS_DIRECTORY", t.TempDir())
+		writeFile(t, os.Getenv("CREDENTIALS_DIRECTORY"), "metrics-ping", url, 0o600)
+		if config, err := loaded(""); err != nil || config.Metrics.Ping.Reveal() != url {
+			t.Errorf("got %q, %v, want %s", config.Metrics.Ping.Reveal(), err, url)
+		}
+	})
+	for metrics, want := range map[string]string{
+		"": "", "metrics: {ping: '" + url + "'}\n": url, "metrics: {ping_file: ping-url}\n": url, "metrics: {ping: http://127.0.0.1:9/x}\n": "http://127.0.0.1:9/x",
+	} {
+		config, err := loaded(metrics)
+		if got := config.Metrics.Ping.Reveal(); err != nil || got != want {
+			t.Errorf("%q: got %q, %v, want %q", metrics, got, err, want)
+		}
+		if shown := config.Show(); strings.Contains(shown, hidden) || strings.Contains(shown, "# metrics.ping: ********") != (want != "") {
+			t.Errorf("%q is shown as\n%s\nwant it masked, and where it is from", metrics, shown)
+		}
+	}
+	for _, wrong := range []string{"http://switch.example.com/" + hidden, hidden, "ftp://switch.example.com/" + hidden, "https:///" + hidden, "https://%zz/" + hidden} {
+		_, err := loaded("metrics: {ping: '" + wrong + "'}\n")
+		want := []string{"6: metrics.ping: the key metrics.ping holds no https URL; want the one that the dead-man switch gave you, like https://host.example.com/..."}
+		if diff := cmp.Diff(want, linesOf(t, err, filepath.Join(folder, "config.yaml"))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", wrong, diff)
+		}
 	}
 }
 

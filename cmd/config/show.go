@@ -41,6 +41,7 @@ func (c Config) showSecrets(text *strings.Builder) {
 		{"salesforce.auth.client_secret", c.Salesforce.Auth.ClientSecret},
 		{"salesforce.auth.private_key", c.Salesforce.Auth.PrivateKey},
 		{"referral_factory.api_key", c.ReferralFactory.APIKey},
+		{"metrics.ping", c.Metrics.Ping},
 	} {
 		if secret.value.Reveal() != "" {
 			fmt.Fprintf(text, "# %s: %s from %s\n", secret.key, mask, secret.value.From())

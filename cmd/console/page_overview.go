@@ -109,9 +109,12 @@ func callsMeter(c desk.Calls) meter {
 	case c.Share == 0:
 		return meter{Text: plural(c.Used, "call") + " in the last 24 hours; the org has not told its limit yet"}
 	case c.Used >= c.Share:
-		return meter{100, fmt.Sprintf("all of the day's share of %s calls", number(c.Share)), "bad"}
+		return meter{100, fmt.Sprintf("all of the day's share of %s calls; polls wait until older ones are a day ago", number(c.Share)), "bad"}
 	}
 	m := meter{c.Used * 100 / c.Share, fmt.Sprintf("%s of the day's share of %s calls", number(c.Used), number(c.Share)), ""}
+	if c.Stretched() {
+		m.Text += "; polls are rarer, so that the rest lasts"
+	}
 	if m.Percent >= 80 {
 		m.Class = "warn"
 	}

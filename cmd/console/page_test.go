@@ -284,6 +284,14 @@ func TestHowTheServicesStandIsSaidInWords(t *testing.T) {
 	}{
 		"nothing has run": {func(*world) {}, []string{"Not asked yet", "Mode not known yet", "has not run yet", "Nobody has been qualified yet"}},
 		"all is well":     {(*world).polled, []string{"Connected", "Live", "00D5g000004ABCDEA4", "Went well", "1,234 of the day&#39;s share of 20,000 calls", "Lag behind Salesforce", " has been read"}},
+		"half of the calls are used": {func(w *world) {
+			w.polled()
+			w.update(func(tx *store.Tx) error { return tx.AddCalls(w.now, 9000) })
+		}, []string{"10,234 of the day&#39;s share of 20,000 calls; polls are rarer"}},
+		"all calls are used": {func(w *world) {
+			w.polled()
+			w.update(func(tx *store.Tx) error { return tx.AddCalls(w.now, 19000) })
+		}, []string{"all of the day&#39;s share of 20,000 calls; polls wait"}},
 		"a sandbox": {func(w *world) {
 			w.polled()
 			w.update(func(tx *store.Tx) error { return tx.SetOwner(store.Owner{OrgID: "00D5g000004ABCDEA4", Sandbox: true}) })

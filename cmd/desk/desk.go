@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os/user"
 	"strconv"
 	"time"
@@ -44,12 +45,15 @@ type Desk struct {
 	PollNow func(context.Context) error
 	// DeliverNow has the outbox looked through at once, waiting entries included. Nil where no daemon runs.
 	DeliverNow func()
+	// Stretched is how far apart passes are kept to make the day's calls last; nil where no daemon runs.
+	Stretched func() time.Duration
 	// Now is this machine's time; nil where it is the real one.
 	Now func() time.Time
 	// Since is when the daemon started; zero where none runs.
 	Since time.Time
 
-	book book
+	book  book
+	whose whose
 }
 
 // Asker is the person who asks.
@@ -125,7 +129,7 @@ func (q Question[Q, A]) AnswerJSON(ctx context.Context, d *Desk, by Asker, reque
 	in := json.NewDecoder(bytes.NewReader(request))
 	in.DisallowUnknownFields()
 	err := in.Decode(&decoded)
-	if err == nil && in.More() {
+	if _, end := in.Token(); err == nil && !errors.Is(end, io.EOF) {
 		err = errors.New("there is more behind it")
 	}
 	if err != nil {

@@ -67,6 +67,9 @@ type Calls struct {
 	Limit int `json:"limit"`
 }
 
+// Stretched tells whether so much of the share is used that polls are rarer than scheduled.
+func (c Calls) Stretched() bool { return c.Share > 0 && 2*c.Used > c.Share }
+
 // Run is how a job last went, by this machine's clock.
 type Run struct {
 	Job     string    `json:"job"`
@@ -179,19 +182,17 @@ func (d *Desk) fillOrg(tx *store.Tx, s *Status) error {
 		Sends: !owner.Sandbox || d.Config.ReferralFactory.SendFromSandbox}
 	s.Calls.Limit = owner.CallLimit
 	s.Calls.Share = d.Poll.DailyCalls.Share(owner.CallLimit)
+	marks, err := d.readUpTo(tx)
+	if err != nil {
+		return err
+	}
 	var newest time.Time
-	for _, c := range d.Campaigns {
-		for _, query := range watched(c) {
-			mark, err := tx.Watermark(query)
-			if err != nil {
-				return err
-			}
-			if s.ReadUpTo.IsZero() || !mark.At.IsZero() && mark.At.Before(s.ReadUpTo) {
-				s.ReadUpTo = mark.At
-			}
-			if mark.At.After(newest) {
-				newest = mark.At
-			}
+	for _, at := range marks {
+		if s.ReadUpTo.IsZero() || !at.IsZero() && at.Before(s.ReadUpTo) {
+			s.ReadUpTo = at
+		}
+		if at.After(newest) {
+			newest = at
 		}
 	}
 	now := d.serviceNow()
@@ -203,6 +204,21 @@ func (d *Desk) fillOrg(tx *store.Tx, s *Status) error {
 	}
 	s.Calls.Used, err = tx.Calls(now)
 	return err
+}
+
+// readUpTo are the watermarks of the queries whose changes a rule needs.
+func (d *Desk) readUpTo(tx *store.Tx) (map[string]time.Time, error) {
+	marks := map[string]time.Time{}
+	for _, c := range d.Campaigns {
+		for _, query := range watched(c) {
+			mark, err := tx.Watermark(query)
+			if err != nil {
+				return nil, err
+			}
+			marks[query] = mark.At
+		}
+	}
+	return marks, nil
 }
 
 // serviceNow is Salesforce's time where a client of ours has heard it, else this machine's.

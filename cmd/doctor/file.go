@@ -196,12 +196,19 @@ func (c *checkup) checkFile() {
 	} else {
 		c.green(Machinery, check, title, text)
 	}
-	var disk syscall.Statfs_t
-	if err := syscall.Statfs(filepath.Dir(path), &disk); err != nil {
+	free, err := Free(path)
+	if err != nil {
 		c.yellow(Machinery, "disk", "Disk", fmt.Sprintf("how much is free below %s cannot be told: %v", path, err), "look with df")
 		return
 	}
-	c.add(diskFinding(disk.Bavail*uint64(disk.Bsize), uint64(info.Size())))
+	c.add(diskFinding(free, uint64(info.Size())))
+}
+
+// Free is how many bytes are free for qualifyd's user on the disk that a file is on.
+func Free(path string) (uint64, error) {
+	var disk syscall.Statfs_t
+	err := syscall.Statfs(filepath.Dir(path), &disk)
+	return disk.Bavail * uint64(disk.Bsize), err
 }
 
 const megabyte = 1 << 20

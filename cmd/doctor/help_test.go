@@ -116,7 +116,7 @@ func (w *ward) connect() {
 	w.t.Cleanup(func() { s.Close() })
 	id, secret := w.org.Credentials()
 	w.options = salesforce.Options{LoginURL: c.Salesforce.LoginURL, APIVersion: c.Salesforce.APIVersion, Flow: salesforce.ClientCredentials,
-		ClientID: id, ClientSecret: secret, Transport: w, Log: zerolog.Nop(), Count: func(n int) { w.poller.CountCalls(n) }}
+		ClientID: id, ClientSecret: secret, Transport: w, Log: zerolog.Nop(), Spend: func(ctx context.Context) error { return w.poller.Spend(ctx) }}
 	w.login()
 	if p.ReferralFactory, err = w.client(c.ReferralFactory.BaseURL); err != nil {
 		w.t.Fatal(err)

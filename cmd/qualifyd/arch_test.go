@@ -34,9 +34,10 @@ var mayImport = map[string][]string{
 	"cmd/doctor":           {"cmd/config", "rules", "store", "sync/poll", "sync/referralfactory", "sync/salesforce", "sync/schedule"},
 	"cmd/desk": {"cmd/config", "cmd/doctor", "rules", "store", "sync/deliver", "sync/poll", "sync/referralfactory", "sync/salesforce",
 		"sync/schedule"},
+	"cmd/metrics": {"cmd/desk", "cmd/doctor", "rules", "store", "sync/deliver", "sync/logged", "sync/poll", "sync/referralfactory", "sync/salesforce"},
 	"cmd/console": {"cmd/config", "cmd/desk", "rules", "store", "sync/logged"},
-	"cmd/qualifyd": {"cmd/config", "cmd/console", "cmd/desk", "cmd/doctor", "rules", "store", "sync/deliver", "sync/logged", "sync/poll", "sync/referralfactory",
-		"sync/salesforce", "sync/sandbox", "sync/schedule"},
+	"cmd/qualifyd": {"cmd/config", "cmd/console", "cmd/desk", "cmd/doctor", "cmd/metrics", "rules", "store", "sync/deliver", "sync/logged", "sync/poll",
+		"sync/referralfactory", "sync/salesforce", "sync/sandbox", "sync/schedule"},
 }
 
 // owners are the only packages that may import a module, tests included.
@@ -45,6 +46,8 @@ var owners = map[string]string{
 	"golang.org/x/oauth2":       "sync/salesforce",
 	"github.com/robfig/cron/v3": "sync/schedule",
 	"go.etcd.io/bbolt":          "store",
+
+	"github.com/prometheus/client_golang": "cmd/metrics",
 }
 
 // source is a Go file and what it imports.

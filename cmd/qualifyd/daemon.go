@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -54,6 +55,18 @@ func (d *daemon) serve(ctx context.Context, c config.Config, warnings []config.W
 			defer page.Close()
 		}
 	}
+	if err := d.metrics.Watch(answers, d.alive); err != nil {
+		return err
+	}
+	if c.Metrics.Listen != "" {
+		if server, err := d.metrics.Listen(c.Metrics.Listen); err != nil {
+			d.log.Error().Err(err).Str(logged.Key, "metrics.listen").Msg("there are no metrics to scrape while the daemon runs")
+		} else {
+			d.log.Info().Str(logged.Address, server.Address).Msg("metrics and health are served")
+			defer server.Close()
+		}
+	}
+	d.shown = append(d.shown, d.metrics.Show)
 	go d.reloads(ctx, hangups)
 	return d.run(ctx, c)
 }
@@ -64,6 +77,7 @@ func (d *daemon) desk(c config.Config, warnings []config.Warning) *desk.Desk {
 	answers.Warnings, answers.Since = warnings, d.since
 	answers.PollNow = d.pollNow
 	answers.DeliverNow = d.deliverNow
+	answers.Stretched = d.poller.Stretched
 	return answers
 }
 
@@ -158,7 +172,7 @@ type job struct {
 	last     atomic.Pointer[error]     // of the newest run; nil when it went well
 	awake    atomic.Bool               // an operator has ordered the next run: it does not rest
 	troubled atomic.Pointer[time.Time] // since when it does not go well; nil when it does
-	trouble  string
+	trouble  map[string]bool           // its causes
 	refused  int
 	parked   time.Time // refused credentials: not tried again before, by the local clock
 }
@@ -180,13 +194,16 @@ func (j *job) run(ctx context.Context) {
 		return
 	}
 	j.remember(err)
+	outcome := err
 	if errors.Is(err, poll.ErrStretched) { // for who ordered a poll to know, but no trouble
 		err = nil
 	}
 	if recorded := record(j.poller.Store, j.name, begun, err); recorded != nil {
 		err = errors.Join(err, recorded)
 		j.remember(err)
+		outcome = err
 	}
+	j.metrics.Ran(ctx, j.name, begun, outcome)
 	if j.mustEnd(err) {
 		j.stop(err) // going on would make it worse
 		return
@@ -307,26 +324,32 @@ func (j *job) readKeyAgain() {
 	}
 }
 
+// tell has a line in the log for each failure that is new, and one when all is well again.
 func (j *job) tell(err error) {
-	text := ""
+	before := j.trouble
+	j.trouble = map[string]bool{}
 	if err != nil {
-		text = err.Error()
+		for _, one := range flatten(err) {
+			cause := varying.ReplaceAllString(one.Error(), "")
+			if !before[cause] && !j.trouble[cause] {
+				j.log.Error().Err(one).Str(logged.Job, j.name).Msg("it did not go well, and will be tried again")
+			}
+			j.trouble[cause] = true
+		}
 	}
+	began, ended := len(before) == 0 && err != nil, len(before) > 0 && err == nil
 	switch {
-	case text == j.trouble:
-		return
-	case text == "":
+	case began:
+		now := time.Now()
+		j.troubled.Store(&now)
+	case ended:
 		j.log.Info().Str(logged.Job, j.name).Stringer(logged.Trouble, time.Since(*j.troubled.Load()).Round(time.Second)).Msg("all is well again")
 		j.troubled.Store(nil)
-	default:
-		if j.trouble == "" {
-			now := time.Now()
-			j.troubled.Store(&now)
-		}
-		for _, one := range flatten(err) {
-			j.log.Error().Err(one).Str(logged.Job, j.name).Msg("it did not go well, and will be tried again")
-		}
 	}
-	j.trouble = text
-	j.notify(j.status())
+	if began || ended {
+		j.notify(j.status())
+	}
 }
+
+// varying is what differs between two failures of the same cause: a time of day, and our end of a connection.
+var varying = regexp.MustCompile(`\d\d:\d\d:\d\d|(\[[0-9a-f:]+\]|\d+\.\d+\.\d+\.\d+):\d+->`)

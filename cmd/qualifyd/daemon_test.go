@@ -5,10 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -423,4 +426,27 @@ func TestAJobIsRecordedAfterTheClockWasSetBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// resets is a network that resets each connection, and names its ends.
+type resets struct{ port atomic.Int32 }
+
+func (n *resets) RoundTrip(r *http.Request) (*http.Response, error) {
+	from := &net.TCPAddr{IP: net.IPv4(10, 0, 0, 7), Port: 40000 + int(n.port.Add(1))}
+	return nil, &net.OpError{Op: "read", Net: "tcp", Source: from, Addr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 443}, Err: syscall.ECONNRESET}
+}
+
+// An outage is one line, though each of its errors names another port of ours.
+func TestATroubleIsToldOnceHoweverItIsNumbered(t *testing.T) {
+	down := &resets{}
+	daemonStory(t, watching, func(w *world) {
+		w.reach = func(http.RoundTripper) http.RoundTripper { return down }
+	}, func(d *running) {
+		d.after(2 * time.Hour)
+		for _, job := range []string{desk.SweepJob, desk.PollJob} {
+			if n := strings.Count(d.log.String(), `"job":"`+job+`"`); n != 1 {
+				t.Errorf("two hours of an outage: the log has %d lines about %s, want 1:\n%s", n, job, d.log)
+			}
+		}
+	})
 }

@@ -6,10 +6,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 	_ "time/tzdata" // the binary runs on a bare host, which may have no time zones
 
 	"qualifyd/cmd/desk"
@@ -17,10 +19,24 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	context.AfterFunc(ctx, func() {
+		stop() // a second signal ends the process at once
+		endWithin(stopBound, os.Stderr, os.Exit)
+	})
 	code := run(ctx, os.Args[1:], streams{os.Stdout, os.Stderr})
 	stop()
 	os.Exit(code)
+}
+
+// stopBound is how long a process that is told to stop may take: requests are given up at once, but a disk may hang.
+const stopBound = 30 * time.Second
+
+// endWithin ends the process after d. Nothing is lost by it: it is no other end than a crash.
+func endWithin(d time.Duration, err io.Writer, exit func(code int)) {
+	time.AfterFunc(d, func() {
+		fmt.Fprintf(err, "qualifyd: it did not stop within %s and is ended; the next start goes on from what was stored\n", d)
+		exit(exitFailed)
+	})
 }
 
 // streams are where a command writes: what it was asked for, and everything else.

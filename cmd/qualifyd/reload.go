@@ -35,6 +35,7 @@ func (d *daemon) reloadConfig() {
 	if err == nil {
 		err = d.takeOver(c, warnings)
 	}
+	d.metrics.Reloaded(err == nil)
 	if err != nil {
 		d.log.Error().Strs(logged.Problems, strings.Split(err.Error(), "\n")).Msg("the config is wrong and was not loaded; the one before stays in force")
 	}

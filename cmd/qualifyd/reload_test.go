@@ -75,7 +75,7 @@ func TestAReloadTakesInACampaign(t *testing.T) {
 }
 
 func TestAReloadOfAWrongFileChangesNothing(t *testing.T) {
-	daemonStory(t, watching, asItIs, func(d *running) {
+	daemonStory(t, watching, func(w *world) { w.measured() }, func(d *running) {
 		d.after(5 * time.Minute)
 		d.reload(`schedule: "@every 1m"`, `schedule: "@every 1s"`, "method: lead_field_changes", "method: lead_field_chnages")
 		d.wantLogged("the config is wrong and was not loaded; the one before stays in force", "poll.schedule", "lead_field_chnages")
@@ -83,11 +83,13 @@ func TestAReloadOfAWrongFileChangesNothing(t *testing.T) {
 		d.after(time.Hour)
 		d.wantBetween("polls in an hour", d.askedFor("/composite")-polls, 58, 68)
 		d.wantLogged("the config is wrong and was not loaded; the one before stays in force")
+		d.wantMeasure("a wrong file", 0, 0, "qualifyd_config_last_reload_successful")
 		d.reload(`schedule: "@every 1s"`, `schedule: "@every 30m"`, "method: lead_field_chnages", "method: lead_field_changes")
 		d.wantLogged("the config was loaded again")
 		polls = d.askedFor("/composite")
 		d.after(time.Hour)
 		d.wantBetween("polls in an hour", d.askedFor("/composite")-polls, 2, 9)
+		d.wantMeasure("a right one", 1, 1, "qualifyd_config_last_reload_successful")
 	})
 }
 

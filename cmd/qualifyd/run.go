@@ -23,6 +23,7 @@ import (
 	"qualifyd/sync/deliver"
 	"qualifyd/sync/logged"
 	"qualifyd/sync/poll"
+	"qualifyd/sync/referralfactory"
 )
 
 func (a *app) runCommand() *cobra.Command {
@@ -42,9 +43,6 @@ prints each record it would create or mark and each referral it would qualify.`,
 			c, log, err := a.loadConfig()
 			if err != nil {
 				return err
-			}
-			if c.Metrics.Listen != "" {
-				log.Warn().Str(logged.Key, "metrics.listen").Msg("this version does not serve it yet")
 			}
 			if dry {
 				return a.dryRun(cmd.Context(), c, log)
@@ -72,17 +70,31 @@ func (a *app) runOn(ctx context.Context, c config.Config, log zerolog.Logger, on
 	if err == nil {
 		d.poller.Progress = a.progress.step
 		defer a.progress.end()
+		defer d.metrics.Close()
+		err = d.report(c)
 	}
 	switch {
 	case err != nil:
 	case once:
-		err = d.once(ctx)
+		if err = d.metrics.Watch(newDesk(c, d), d.alive); err == nil {
+			err = d.once(ctx)
+		}
 	default:
 		d.level = &a.level
 		d.load = func() (config.Config, []config.Warning, error) { return config.Load(a.configPath) }
 		err = d.serve(ctx, c, a.warnings, hangups)
 	}
 	return errors.Join(err, s.Close())
+}
+
+// report has the metrics go where the config wants them besides an address. A ping goes out by the proxy of the other calls, which may open TLS.
+func (d *daemon) report(c config.Config) error {
+	roots, err := trust(c.Salesforce.CAFile, c.ReferralFactory.CAFile)
+	if err != nil {
+		return fmt.Errorf("ca_file: %w", err)
+	}
+	d.metrics.Report(c.Metrics.Textfile, c.Metrics.Ping.Reveal(), referralfactory.NewTransport(roots))
+	return nil
 }
 
 // once does everything once, in order. What fails does not keep the rest from being done, except that another org's or account's data must
@@ -117,7 +129,9 @@ func (d *daemon) step(ctx context.Context, name string, work func(context.Contex
 	if ctx.Err() != nil || ofStore(err) { // being stopped is no trouble, and a store that fails takes no record of it
 		return err
 	}
-	return errors.Join(err, record(d.poller.Store, name, begun, err))
+	err = errors.Join(err, record(d.poller.Store, name, begun, err))
+	d.metrics.Ran(ctx, name, begun, err)
+	return err
 }
 
 // ofStore tells whether a failure is of the store itself.

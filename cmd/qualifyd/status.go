@@ -90,7 +90,11 @@ func callsSentence(c desk.Calls) string {
 	if c.Limit == 0 {
 		return fmt.Sprintf("%d Salesforce calls in 24 hours", c.Used)
 	}
-	return fmt.Sprintf("%d Salesforce calls in 24 hours, of a share of %d (the org's limit is %d)", c.Used, c.Share, c.Limit)
+	text := fmt.Sprintf("%d Salesforce calls in 24 hours, of a share of %d (the org's limit is %d)", c.Used, c.Share, c.Limit)
+	if c.Stretched() {
+		text += "; polls are rarer, so that the rest lasts"
+	}
+	return text
 }
 
 func outboxSentence(o desk.OutboxStatus) string {

@@ -12,6 +12,7 @@ import (
 
 	"qualifyd/cmd/config"
 	"qualifyd/cmd/desk"
+	"qualifyd/cmd/metrics"
 	"qualifyd/rules"
 	"qualifyd/store"
 	"qualifyd/sync/deliver"
@@ -43,6 +44,7 @@ type daemon struct {
 	deliverer *deliver.Deliverer
 	rf        *referralfactory.Client
 	via       transports
+	metrics   *metrics.Metrics
 	log       zerolog.Logger
 	// load reads the config again: for a secret that was rotated, and when the operator says that the file has changed.
 	load func() (config.Config, []config.Warning, error)
@@ -68,9 +70,10 @@ func build(c config.Config, s *store.Store, log zerolog.Logger, via transports) 
 	if err != nil {
 		return nil, err
 	}
+	counted := metrics.New(version, commit(), log)
 	rf, err := referralfactory.New(referralfactory.Options{
 		BaseURL: c.ReferralFactory.BaseURL, APIKey: c.ReferralFactory.APIKey.Reveal(), CallsPerMinute: c.ReferralFactory.CallsPerMinute,
-		Transport: via.referralFactory, Log: log,
+		Transport: via.referralFactory, Count: counted.CountReferralFactory, Log: log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("referral_factory: %w", err)
@@ -80,11 +83,17 @@ func build(c config.Config, s *store.Store, log zerolog.Logger, via transports) 
 		return nil, err
 	}
 	d := &daemon{
-		rf: rf, via: via, log: log, config: c, level: &leastLevel{},
+		rf: rf, via: via, metrics: counted, log: log, config: c, level: &leastLevel{},
 		load: func() (config.Config, []config.Warning, error) { return c, nil, nil },
 	}
 	options := salesforceOptions(c, log, via)
-	options.Count = func(n int) { d.poller.CountCalls(n) }
+	options.Spend = func(ctx context.Context) error {
+		if err := d.poller.Spend(ctx); err != nil {
+			return err
+		}
+		counted.CountSalesforce(1)
+		return nil
+	}
 	options.Reread = func() (salesforce.Options, error) {
 		c, err := d.reread()
 		return salesforceOptions(c, log, via), err

@@ -7,6 +7,7 @@ package logged
 
 // The keys, and what the values are. Besides these each line has time, level and message, and error where something failed.
 const (
+	Address    = "address"     // where metrics and health are served
 	Answer     = "answer"      // what Referral Factory said
 	By         = "by"          // who asked or ordered: a user of the machine
 	Campaign   = "campaign"    // a campaign's number at Referral Factory

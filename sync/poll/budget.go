@@ -1,15 +1,39 @@
 package poll
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"qualifyd/store"
 )
 
-// CountCalls counts Salesforce API calls; it is given to the Salesforce client and may be called from any goroutine.
-func (p *Poller) CountCalls(n int) { p.calls.Add(int64(n)) }
+// Spend counts a Salesforce API call that is about to be made; it is given to the Salesforce client and may be called from any goroutine. A
+// pass may not spend more than its share, ErrBudget says. What a person asks for is counted, and allowed.
+func (p *Poller) Spend(ctx context.Context) error {
+	if a, ok := ctx.Value(allowanceKey{}).(*allowance); ok && !a.take() {
+		return fmt.Errorf("%w: %d calls in 24 hours; polls wait until the oldest of them are a day ago (raise salesforce.daily_calls, or lengthen poll.schedule)",
+			ErrBudget, a.share)
+	}
+	p.calls.Add(1)
+	return nil
+}
+
+// allowance is how many calls a pass may still make.
+type allowance struct {
+	share int // of the day; 0: not known, and no bound
+	left  atomic.Int64
+}
+
+type allowanceKey struct{}
+
+func (a *allowance) on(ctx context.Context) context.Context {
+	return context.WithValue(ctx, allowanceKey{}, a)
+}
+
+func (a *allowance) take() bool { return a.share == 0 || a.left.Add(-1) >= 0 }
 
 // update runs a transaction of the pass, in which the calls that it has made so far are counted, by the service's time: a pass that dies has
 // made them all the same, and no watermark is ahead of the newest call.
@@ -38,7 +62,13 @@ func (t *pass) update(fn func(*store.Tx) error) error {
 // countCalls puts the calls of this pass that are not yet counted into the store, together with the org's limit where it is known.
 func (t *pass) countCalls() error {
 	_, limit, told := t.Salesforce.Usage()
-	err := t.update(func(tx *store.Tx) error {
+	return t.update(func(tx *store.Tx) error {
+		now, _ := t.Salesforce.Now()
+		if cost := t.cost + int(t.calls.Load()); cost > 0 {
+			if err := tx.SetLastPass(store.LastPass{At: now, Calls: cost}); err != nil {
+				return err
+			}
+		}
 		if !told || limit == t.owner.CallLimit {
 			return nil
 		}
@@ -49,27 +79,28 @@ func (t *pass) countCalls() error {
 		owner.CallLimit = limit
 		return tx.SetOwner(owner)
 	})
-	if t.cost > 0 {
-		t.lastPass, _ = t.Salesforce.Now()
-		t.lastCost = t.cost
-	}
-	return err
 }
 
 // ErrStretched is returned in place of a pass that is put off to make the rest of the day's calls last.
 var ErrStretched = errors.New("the pass is put off: calls have to last")
 
 // stretch puts passes off once half of the share is used, so that what is left lasts until the oldest calls fall out of the day.
-func (t *pass) stretch(now time.Time, used, share int) error {
-	if 2*used <= share || t.lastPass.IsZero() || t.lastCost == 0 {
+func (t *pass) stretch(last store.LastPass, now time.Time, used, share int) error {
+	if 2*used <= share || last.Calls == 0 {
+		t.gap.Store(0)
 		return nil
 	}
-	gap := 24 * time.Hour * time.Duration(t.lastCost) / time.Duration(share-used)
-	if now.Sub(t.lastPass) < min(gap, time.Hour) {
+	gap := min(24*time.Hour*time.Duration(last.Calls)/time.Duration(share-used), time.Hour)
+	t.gap.Store(int64(gap))
+	if now.Sub(last.At) < gap {
 		return ErrStretched
 	}
 	return nil
 }
+
+// Stretched is the time that passes are kept apart to make the rest of the day's calls last; 0 while there are plenty. It may be called from any
+// goroutine.
+func (p *Poller) Stretched() time.Duration { return time.Duration(p.gap.Load()) }
 
 // budget tells, before a pass, whether its share of the org's API requests of the rolling day is used up.
 func (t *pass) budget() error {
@@ -79,11 +110,21 @@ func (t *pass) budget() error {
 		return nil // the org has not told its limit yet
 	}
 	var used int
-	if err := t.view(func(tx *store.Tx) (err error) { used, err = tx.Calls(now); return err }); err != nil {
+	var last store.LastPass
+	err := t.view(func(tx *store.Tx) (err error) {
+		if used, err = tx.Calls(now); err == nil {
+			last, err = tx.LastPass()
+		}
+		return err
+	})
+	if err != nil {
 		return err
 	}
-	if used < share {
-		return t.stretch(now, used, share)
+	used += int(t.calls.Load())
+	t.allowance.share = share
+	t.allowance.left.Store(int64(share - used))
+	if used >= share {
+		return t.Spend(t.allowance.on(context.Background())) // says that there is nothing left
 	}
-	return fmt.Errorf("%w: %d of %d calls in 24 hours; polls wait until it falls (raise salesforce.daily_calls, or lengthen poll.schedule)", ErrBudget, used, share)
+	return t.stretch(last, now, used, share)
 }

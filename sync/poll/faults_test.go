@@ -262,6 +262,35 @@ func TestACreateThatWasSentLateInAPassIsNotSentAgainTooSoon(t *testing.T) {
 	})
 }
 
+// During maintenance an org may be read and not written. That is one trouble and one request, however many wait; what is read goes on.
+func TestAReadOnlyOrgIsAskedOnceAPass(t *testing.T) {
+	running(t, []rules.Campaign{creating(fieldCampaign(), rules.DoNothing), contactCampaign()}, func(w *world) {
+		known := w.Known("Old")
+		lead := w.leadOf(known)
+		w.Passes(1)
+		waiting := []sandbox.User{w.Refer("Ann"), w.Refer("Bob"), w.Refer("Cid")}
+		w.org.SetFault(always(isCreate, sandbox.Refusal(http.StatusServiceUnavailable, "INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE", "Updates can't be made during maintenance.")))
+		w.Status(lead, goodValue)
+		w.Asked("")
+		err := w.TryPass()
+		mustContain(t, "a pass over a read-only org", err, "takes no writes just now")
+		if got := strings.Count(err.Error(), "\n"); got != 0 {
+			t.Errorf("a pass over a read-only org: got %d troubles, want one:\n%v", got+1, err)
+		}
+		if got := w.Asked("POST /services/data/v67.0/sobjects/Lead"); got != 1 {
+			t.Errorf("asked %d times for a record, want once", got)
+		}
+		w.WantOnly(known)
+		w.org.SetFault(nil)
+		w.After(time.Minute)
+		w.Passes(1)
+		for _, u := range waiting {
+			w.leadOf(u)
+		}
+		w.WantRecords("Lead", 4)
+	})
+}
+
 // A create that hung until the client gave it up may commit later still: the two minutes in which it is not sent again begin then, not when it was sent.
 func TestACreateThatCommitsAfterItWasGivenUpIsNotSentAgain(t *testing.T) {
 	running(t, one(creating(fieldCampaign(), rules.DoNothing)), func(w *world) {

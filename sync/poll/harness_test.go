@@ -130,7 +130,7 @@ func (w *world) open() {
 	id, secret := w.org.Credentials()
 	o.Salesforce, err = salesforce.New(salesforce.Options{
 		LoginURL: "https://" + sfHost, APIVersion: "67.0", Flow: salesforce.ClientCredentials, ClientID: id, ClientSecret: secret,
-		Transport: w.transport(), Count: func(n int) { w.poller.CountCalls(n) }, Log: o.Log,
+		Transport: w.transport(), Spend: func(ctx context.Context) error { return w.poller.Spend(ctx) }, Log: o.Log,
 	})
 	if err != nil {
 		w.t.Fatal(err)

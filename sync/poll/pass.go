@@ -25,6 +25,7 @@ type pass struct {
 
 	first, now time.Time // Dates of the pass's first answer and of its newest
 	cost       int       // API calls that are counted in the store
+	allowance  allowance
 
 	// What is to be done in this pass besides what is marked in the store.
 	reading     map[string]demand // records to be read by Id
@@ -34,6 +35,7 @@ type pass struct {
 	failed   map[string]bool // queries that were not read to their end, by name
 	gone     map[string]bool // history objects that the org does not have
 	inVain   map[string]bool // records that could not be read
+	readOnly bool            // the org takes no writes
 	unjoined map[int64]bool  // campaigns whose new referrals could not be joined
 
 	received, toReceive int // records read by Id, of those to be
@@ -57,7 +59,7 @@ func (p *Poller) Pass(ctx context.Context) error {
 		failed: map[string]bool{}, gone: map[string]bool{}, unjoined: map[int64]bool{}, reading: map[string]demand{}, braked: map[int64]int{},
 		inVain: map[string]bool{}, made: map[string]bool{}, given: map[int64]string{},
 	}
-	err := t.run(ctx)
+	err := t.run(t.allowance.on(ctx))
 	return errors.Join(append(t.problems, err, t.countCalls())...)
 }
 
@@ -85,7 +87,7 @@ func (t *pass) problem(ctx context.Context, err error) error {
 	switch kind := salesforce.KindOf(err); {
 	case err == nil:
 		return nil
-	case errors.Is(err, ErrStore), ctx.Err() != nil, kind == salesforce.Refused && !forbidden, kind == salesforce.Limit, kind == salesforce.Gone:
+	case errors.Is(err, ErrStore), errors.Is(err, ErrBudget), ctx.Err() != nil, kind == salesforce.Refused && !forbidden, kind == salesforce.Limit, kind == salesforce.Gone:
 		return err
 	}
 	t.problems = append(t.problems, err)

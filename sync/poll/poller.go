@@ -89,15 +89,13 @@ type Write struct {
 type Poller struct {
 	Options
 	settings atomic.Pointer[Settings] // those of the Options are empty
-	// lastPass and lastCost are when the newest pass ended, by the service's time, and what it cost in calls.
-	lastPass time.Time
-	lastCost int
-	kept     describes // what the store has of them, once it was read
+	kept     describes                // what the store has of them, once it was read
 	account  atomic.Pointer[string]
 	calls    atomic.Int64 // API calls not yet counted in the store
+	gap      atomic.Int64 // see Stretched
 }
 
-// New returns a Poller. Its Salesforce client must report its calls to CountCalls.
+// New returns a Poller. Its Salesforce client must call Spend before each call.
 func New(o Options) *Poller {
 	p := &Poller{Options: o, kept: describes{}}
 	p.Options.Settings = Settings{}

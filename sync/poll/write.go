@@ -16,6 +16,10 @@ import (
 // write creates or marks the record of a referral that joins. The intent is durable before the request, so that a lost answer is settled by
 // looking for the record.
 func (t *pass) write(ctx context.Context, a arrival) error {
+	if t.readOnly {
+		t.unjoined[a.campaign.ID] = true
+		return nil
+	}
 	fields, err := t.fill(ctx, a)
 	if err != nil {
 		t.unjoined[a.campaign.ID] = true
@@ -292,6 +296,10 @@ func (t *pass) refused(ctx context.Context, a arrival, err error) error {
 		return nil
 	}
 	t.unjoined[a.campaign.ID] = true
+	if kind == salesforce.ReadOnly {
+		t.readOnly = true // for the whole org: the others need not try
+		return t.problem(ctx, fmt.Errorf("the org takes no writes just now; referrals wait until it does: %w", err))
+	}
 	return t.problem(ctx, fmt.Errorf("referral %d: write its %s: %w", a.referral.ID, a.campaign.Object, err))
 }
 

@@ -93,6 +93,7 @@ func (c *Client) call(ctx context.Context, method, path string, body []byte, res
 	if err != nil {
 		return Answer{}, nil, err
 	}
+	c.count()
 	start := time.Now()
 	resp, err := c.http.Do(req)
 	if err != nil {

@@ -17,6 +17,8 @@
 package referralfactory
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -39,7 +41,9 @@ type Options struct {
 	APIKey         string            // an account has one live key; making a new one ends it
 	CallsPerMinute int               // at least 1; the service blocks addresses that go over 600 too often
 	Transport      http.RoundTripper // nil: the default, which honours HTTPS_PROXY
-	Log            zerolog.Logger
+	// Count is called before each call; from any goroutine. May be nil.
+	Count func()
+	Log   zerolog.Logger
 }
 
 // Client calls one Referral Factory account. It is safe for concurrent use.
@@ -49,6 +53,7 @@ type Client struct {
 	http   *http.Client
 	budget *budget
 	urgent bool
+	count  func()
 	log    zerolog.Logger
 }
 
@@ -62,13 +67,17 @@ func New(o Options) (*Client, error) {
 		return nil, err
 	}
 	if o.Transport == nil {
-		o.Transport = defaultTransport()
+		o.Transport = NewTransport(nil)
+	}
+	if o.Count == nil {
+		o.Count = func() {}
 	}
 	c := &Client{
 		base:   base,
 		key:    new(atomic.Pointer[string]),
 		http:   &http.Client{Transport: o.Transport, Timeout: callTimeout, CheckRedirect: neverFollow},
 		budget: newBudget(o.CallsPerMinute),
+		count:  o.Count,
 		log:    o.Log,
 	}
 	if err := c.SetAPIKey(o.APIKey); err != nil {
@@ -139,8 +148,11 @@ func isLoopback(host string) bool {
 // GET, and would be a call outside the budget.
 func neverFollow(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-func defaultTransport() *http.Transport {
+// NewTransport returns what a Client sends its requests with where its Options name nothing else. roots are the authorities to trust; nil: the
+// system's.
+func NewTransport(roots *x509.CertPool) *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	t.Proxy = proxy
 	t.IdleConnTimeout = time.Minute
 	// Firewalls forget connections silently; without pings an HTTP/2

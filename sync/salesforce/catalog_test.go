@@ -1,6 +1,7 @@
 package salesforce
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -21,7 +22,7 @@ func inOrg(t *testing.T) (*sandbox.Org, *Client, *int) {
 	id, secret := org.Credentials()
 	c, err := New(Options{LoginURL: myDomain, APIVersion: "67.0", Flow: ClientCredentials, ClientID: id, ClientSecret: secret,
 		Transport: sandbox.Transport(map[string]http.Handler{"acme.my.salesforce.com": org.Handler()}),
-		Count:     func(n int) { *calls += n }, Log: zerolog.Nop()})
+		Spend:     func(context.Context) error { *calls++; return nil }, Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,8 @@ package salesforce
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -36,9 +38,9 @@ type Options struct {
 	// Reread is asked once when a login is refused, so that a secret that was
 	// rotated on disk is picked up. Only its credentials are taken over. May be nil.
 	Reread func() (Options, error)
-	// Count is called before each request that Salesforce counts as an API call
-	// (logins are not). May be nil.
-	Count func(calls int)
+	// Spend is called before each request that Salesforce counts as an API call (a login is none). Its error keeps the request from being sent.
+	// nil: nothing does.
+	Spend func(context.Context) error
 	Log   zerolog.Logger
 }
 
@@ -90,16 +92,17 @@ func New(o Options) (*Client, error) {
 		return nil, errors.New("Salesforce login: no file for the refresh token")
 	}
 	if c.transport == nil {
-		c.transport = defaultTransport()
+		c.transport = NewTransport(nil)
 	}
 	return c, nil
 }
 
-// defaultTransport starts from Go's own (proxy from the environment, dial and
-// TLS time-outs) and adds pings, so that a connection which a firewall dropped
-// silently is noticed before a ten-minute time-out is.
-func defaultTransport() *http.Transport {
+// NewTransport returns what a Client sends its requests with where its Options name nothing else. It starts from Go's own (proxy from the
+// environment, dial and TLS time-outs) and adds pings, so that a connection which a firewall dropped silently is noticed before a ten-minute
+// time-out is. roots are the authorities to trust; nil: the system's.
+func NewTransport(roots *x509.CertPool) *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second}
 	return t
 }

@@ -133,8 +133,10 @@ func (c *Client) send(ctx context.Context, s *session, r request) (Answer, error
 	if err != nil {
 		return Answer{}, malformed(r.op, err)
 	}
-	if c.opts.Count != nil {
-		c.opts.Count(1)
+	if c.opts.Spend != nil {
+		if err := c.opts.Spend(ctx); err != nil {
+			return Answer{}, fmt.Errorf("%s: %w", r.op, err)
+		}
 	}
 	began := time.Now()
 	resp, err := (&http.Client{Transport: c.transport, CheckRedirect: noRedirect}).Do(req)

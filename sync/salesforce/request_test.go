@@ -127,7 +127,7 @@ func TestReadRecoversAfterHiccups(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{api: []reply{{err: errNetwork}, {status: 503}, {body: onePage}}}
 		counted := 0
-		c := f.client(t, func(o *Options) { o.Count = func(n int) { counted += n } })
+		c := f.client(t, func(o *Options) { o.Spend = func(context.Context) error { counted++; return nil } })
 		start := time.Now()
 		if err := askLeads(t.Context(), c); err != nil {
 			t.Fatal(err)

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"bytes"
 	"encoding/csv"
+	"encoding/json"
 	"errors"
 	"io"
 	"maps"
@@ -96,6 +97,10 @@ func (l *loader) readTree(file string, content []byte) {
 		if decode(content, &plan) != nil || len(plan) == 0 || plan[0].SObject == "" {
 			l.problem(file, 0, "", "is not a JSON tree: %s; left out", err.message)
 		}
+		return
+	}
+	if !json.Valid(content) {
+		l.problem(file, 0, "", "is not a JSON tree: there is something behind its end; left out")
 		return
 	}
 	l.report.Files = append(l.report.Files, LoadedFile{Name: file})

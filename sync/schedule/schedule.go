@@ -165,7 +165,7 @@ func (w *worker) keepTime(ctx context.Context, now func() time.Time) {
 			}
 		}
 		if !w.offer() {
-			w.log.Info().Msg("job skipped: it is still running")
+			w.log.Debug().Msg("job skipped: it is still running")
 		}
 	}
 }

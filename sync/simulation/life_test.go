@@ -170,7 +170,7 @@ func (w *world) start(content []byte) {
 	id, secret := w.org.Credentials()
 	sf, err := salesforce.New(salesforce.Options{
 		LoginURL: "https://" + sfHost, APIVersion: "67.0", Flow: salesforce.ClientCredentials, ClientID: id, ClientSecret: secret,
-		Transport: w.transport(), Count: func(n int) { w.poller.CountCalls(n) }, Log: zerolog.Nop(),
+		Transport: w.transport(), Spend: func(ctx context.Context) error { return w.poller.Spend(ctx) }, Log: zerolog.Nop(),
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -3,6 +3,8 @@ package simulation
 import (
 	"cmp"
 	"slices"
+
+	"qualifyd/rules"
 )
 
 // claim names a record in a campaign.
@@ -116,6 +118,9 @@ func (m *model) merged(c *campaign, loser *record, p *run) {
 	to := m.owner(c, winner)
 	s := m.sight(loser, p)
 	if to.pinned != nil {
+		if own.pinned != nil && own.pinned != to.pinned { // two pins on one record
+			to.now, to.pinned = union(nil, ambiguous, own.pinned.id, to.pinned.id), nil
+		}
 		return
 	}
 	if own.pinned != nil { // the pin goes with it
@@ -251,8 +256,10 @@ func (m *model) lookUp(r *referral, p *run) {
 			r.mayBlocked = true
 		}
 	}
-	first := !r.lookedUp && m.recognises(r.campaign) && r.knownAt(p.from) && p.whole()
-	r.lookedUp = true
+	standing := m.knownOf(r).Standing
+	sought := standing != rules.Elsewhere && standing != rules.Overridden // who is decided is not looked up
+	first := sought && !r.lookedUp && m.recognises(r.campaign) && r.knownAt(p.from) && p.whole()
+	r.lookedUp = r.lookedUp || sought
 	for _, one := range m.w.truth.order {
 		if one.object == "Opportunity" {
 			continue

@@ -79,6 +79,8 @@ func (m *model) becomes(r *referral, one *record, p *run, own *ownership, at fun
 	m.observe(r, one, s, p, own, at)
 	least, most, known := m.counts(r)
 	there := slices.ContainsFunc(s.versions, version.there)
+	// A history row that was seen before the record was hidden speaks on: a merge may make the record somebody's afterwards.
+	alive := slices.ContainsFunc(s.versions, func(v version) bool { return !v.deleted() })
 	// Whether an observation counts that was made while the record was another's is open where it shows that the record was born at the value.
 	born := at(one.versions[0]) && !one.created().Before(least)
 	may, must = (t.mayReach || born) && there, t.reached && s.there() && own.must(r.id)
@@ -87,7 +89,7 @@ func (m *model) becomes(r *referral, one *record, p *run, own *ownership, at fun
 		if row.field != f.field || f.formula || row.silent || row.first || row.act > p.to || !f.is(row.new) || f.is(row.old) {
 			continue
 		}
-		if there && !row.t.Before(least) {
+		if alive && !row.t.Before(least) {
 			may = true
 		}
 		if known && own.must(r.id) && s.there() && row.act <= p.from && m.shows(row.act, row.at, row.t) && !row.t.Before(most) {
