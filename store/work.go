@@ -23,9 +23,7 @@ func OpenToWork(path string) (*Store, error) {
 		return nil, err
 	}
 	if err = s.checkAfterCrash(); err == nil {
-		err = s.update(func(tx *bolt.Tx) error {
-			return tx.Bucket(metaBucket).Put(atWorkKey, []byte("true"))
-		})
+		err = s.Update(func(tx *Tx) error { return tx.write(metaBucket, atWorkKey, []byte("true")) })
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), s.Close())

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -449,4 +450,30 @@ func TestATroubleIsToldOnceHoweverItIsNumbered(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Who looks at the log of a daemon that is well finds its beginning, and what happened.
+func TestADaemonThatIsWellIsQuiet(t *testing.T) {
+	for name, prepare := range map[string]func(w *world){
+		"nobody is referred":   asItIs,
+		"somebody is, at rest": func(w *world) { w.refer("Ann", 101) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			daemonStory(t, watching, func(w *world) {
+				prepare(w)
+				w.edit(`schedule: "@every 1m"`, `schedule: "@every 20m"`)
+				w.edit(`sweep: "@every 10m"`, `sweep: "@every 1h"`)
+				w.wired = func(d *daemon) {
+					p := newProgress(io.Discard)
+					p.log = d.log
+					d.poller.Progress = p.step
+				}
+			}, func(d *running) {
+				d.after(26 * time.Hour)
+				if n := strings.Count(d.log.String(), "\n"); n != 1 {
+					t.Errorf("after a day in which nothing happened: got %d lines, want 1:\n%s", n, d.log)
+				}
+			})
+		})
+	}
 }

@@ -266,7 +266,7 @@ func TestHeldReferralsExit0WithAWarning(t *testing.T) {
 	w.status(annsLead, "Qualified")
 	w.status(bobsLead, "Qualified")
 	w.after(time.Minute)
-	w.run("run", "--once").want(exitDone, "referrals wait for a person", "held_by_brake", `"level":"warn"`, `"referrals":1`)
+	w.run("run", "--once").want(exitDone, "referrals wait for a person", "held_by_brake", `"level":"warn"`, `"held":1`)
 	if n := len(w.rf.Qualifications()); n != 1 {
 		t.Errorf("got %d qualifications, want one of %s and %s", n, ann.FirstName, bob.FirstName)
 	}

@@ -75,8 +75,11 @@ func TestEveryCallGoesThroughTheProxy(t *testing.T) {
 		return c.told(t, "run --once behind a proxy", c.run(t))
 	}
 	run("hunter2hunter2").want(exitDone)
-	slices.Sort(p.asked)
-	if got := slices.Compact(p.asked); !slices.Equal(got, []string{"acme.example.com", "api.example.com"}) {
+	p.mu.Lock()
+	got := slices.Clone(p.asked)
+	p.mu.Unlock()
+	slices.Sort(got)
+	if got := slices.Compact(got); !slices.Equal(got, []string{"acme.example.com", "api.example.com"}) {
 		t.Errorf("the proxy was asked for %q, want both services", got)
 	}
 	if w.askedFor("/composite") == 0 || w.askedFor("/users") == 0 {

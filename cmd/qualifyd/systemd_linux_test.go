@@ -66,6 +66,7 @@ func TestTheServiceManagerIsToldHowTheDaemonIs(t *testing.T) {
 	ended := make(chan int, 1)
 	go func() { ended <- c.run(t) }()
 
+	<-c.started
 	m.waitFor("READY=1")
 	m.waitFor("WATCHDOG=1")
 	m.waitFor("STATUS=In trouble: ")

@@ -76,7 +76,9 @@ func (s *sweep) sweepPages(ctx context.Context, number uint64) (start time.Time,
 			return start, false, err
 		}
 		read += len(got.Users) + len(got.Skipped)
-		s.tell("reading users of Referral Factory", read, max(got.Total, 0))
+		if read > 0 {
+			s.tell("reading users of Referral Factory", read, max(got.Total, 0))
+		}
 		if got.Total >= 0 && got.Total < total {
 			return start, false, nil
 		}

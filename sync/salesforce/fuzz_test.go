@@ -472,6 +472,9 @@ func FuzzCallback(f *testing.F) {
 		f.Add(query)
 	}
 	f.Fuzz(func(t *testing.T, query string) {
+		if strings.ContainsAny(query, "<>") {
+			t.Skip("a browser escapes these")
+		}
 		a := &Authorization{client: (&fake{}).client(t), state: state}
 		sent, _, _ := strings.Cut(query, "#") // what stands behind it a browser keeps to itself
 		back, _ := url.ParseQuery(sent)

@@ -112,7 +112,7 @@ func (m *model) observe(r *referral, one *record, s sight, p *run, own *ownershi
 			}
 		case !one.created().Before(least):
 			t.mayReach = true
-		case !v.stamp().Before(least):
+		case !v.stamp().Before(least), r.campaign.watched.formula && !p.end.Before(least): // of a formula the answer's time counts
 			t.mayReach = t.mayReach || slices.ContainsFunc(t.maybeBelow, func(edited time.Time) bool { return !v.rewritten || !edited.Equal(v.edited()) })
 		}
 	}
