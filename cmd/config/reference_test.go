@@ -275,3 +275,19 @@ func timesAsText(node *yaml.Node) {
 		timesAsText(below)
 	}
 }
+
+// A secret that the config takes from systemd is handed over by both units, each under its own name in /etc/credstore.
+func TestTheUnitsHandOverEverySecret(t *testing.T) {
+	credentials := regexp.MustCompile(`credential: "([a-z-]+)"`).FindAllStringSubmatch(readFile(t, "check.go"), -1)
+	if len(credentials) < 4 {
+		t.Fatalf("check.go: found the credentials %q, want four at least", credentials)
+	}
+	for unit, prefix := range map[string]string{"qualifyd.service": "qualifyd", "qualifyd@.service": "qualifyd-%i"} {
+		text := readFile(t, filepath.Join("..", "..", "packaging", "systemd", unit))
+		for _, credential := range credentials {
+			if want := fmt.Sprintf("\nLoadCredential=%s:%s.%[1]s\n", credential[1], prefix); !strings.Contains(text, want) {
+				t.Errorf("%s lacks %q", unit, strings.TrimSpace(want))
+			}
+		}
+	}
+}
