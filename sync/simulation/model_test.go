@@ -334,7 +334,8 @@ func (m *model) judge(r *referral, p *run) {
 			r.must, r.why = true, why+" at "+p.start.Format(time.DateTime)
 		}
 		m.nowOwed(r, p)
-	case r.braked, r.late > 0 && r.late < r.patience(): // what spoke for it may have become another's before the brake was released, or in that time
+	case r.must && r.late < r.patience() && m.knownOf(r).Standing == rules.Pending:
+		// What spoke for it may have become another's before the brake was released, or before it had to be judged.
 		r.must, r.braked, r.late = false, false, 0
 	}
 }
