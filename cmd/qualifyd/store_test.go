@@ -170,10 +170,14 @@ func TestADamagedStoreIsNamedAndPutRight(t *testing.T) {
 	}
 	w.between(nil)
 	whole := readFile(t, w.storePath())
-	for situation, damaged := range map[string][]byte{
-		"a page is empty": append(append(bytes.Clone(whole[:8<<12]), make([]byte, 4<<12)...), whole[12<<12:]...),
-		"it is cut off":   whole[:5<<12],
+	for _, c := range []struct {
+		situation string
+		damaged   []byte
+	}{
+		{"a page is empty", append(append(bytes.Clone(whole[:8<<12]), make([]byte, 4<<12)...), whole[12<<12:]...)},
+		{"it is cut off", whole[:5<<12]}, // the last: of such a store nothing can be told when another is put in its place
 	} {
+		situation, damaged := c.situation, c.damaged
 		w.write("qualifyd.db", string(damaged))
 		w.run("store", "check").want(exitFailed, "the store is damaged: ", "qualifyd store restore FILE")
 		r := w.run("store", "check", "-o", "json").want(exitFailed)
