@@ -192,15 +192,25 @@ func (t *pass) madeByUs(tx *store.Tx, r rules.Referral, c rules.Campaign, intent
 		byCode := code != "" && code == r.Code
 		former := s.email != "" && s.email == t.given[r.ID] && len(tx.ReferralsByEmail(s.email)) == 0
 		byEmail := former || s.email != "" && s.email == rules.FoldEmail(r.Email)
-		if made(intent, s.Record) && (byCode || byEmail && !t.othersCode(tx, r, code)) {
+		if t.fromIntent(c, intent, s) && (byCode || byEmail && !t.othersCode(tx, r, code)) {
 			return id
 		}
 	}
 	return ""
 }
 
-// made tells whether a record that carries the referral's code or e-mail is the one that a create request asked for: it is of the object, and
-// not older than the request.
-func made(intent store.Intent, rec rules.Record) bool {
-	return intent.RecordID == "" && rec.Object == intent.Object && !rec.Created.Before(intent.Since)
+// fromIntent tells whether a record that carries the referral's code or e-mail is the one that a create request asked for: it is of the object, not older
+// than the request, and has the code that was written into it. A person may have made another with the same e-mail meanwhile.
+func (t *pass) fromIntent(c rules.Campaign, intent store.Intent, s seen) bool {
+	if intent.RecordID != "" || s.Object != intent.Object || s.Created.Before(intent.Since) {
+		return false
+	}
+	field := t.codeField(c, s.Object)
+	code, readable := s.codes[field]
+	for name, wrote := range intent.Values {
+		if f, _ := t.described[s.Object].Field(name); readable && f.Name == field {
+			return code == wrote
+		}
+	}
+	return true
 }

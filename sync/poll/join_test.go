@@ -349,6 +349,31 @@ func TestALostCreateIsFoundThoughTheReferralsEmailChanged(t *testing.T) {
 	})
 }
 
+// A person may make a record for the same person while the answer is missing. It has the e-mail, and not the code that was written into ours.
+func TestALostCreateIsNotTakenForARecordThatAPersonMadeMeanwhile(t *testing.T) {
+	running(t, one(creating(fieldCampaign(), rules.CreateNew)), func(w *world) {
+		ann := w.Refer("Ann")
+		var byHand string
+		w.org.SetFault(once(isCreate, &sandbox.Fault{Lost: true}))
+		w.before = onFirst(isCreate, func() {
+			byHand = w.org.Create("Lead", sandbox.Fields{"LastName": "Ann", "Company": "Acme", "Email": ann.Email})
+		})
+		if err := w.TryPass(); !errors.Is(err, poll.ErrOpen) {
+			t.Errorf("a create of unknown outcome: got %v, want ErrOpen", err)
+		}
+		w.After(time.Minute)
+		w.Passes(2)
+		ours := w.leadOf(ann)
+		w.WantLinks(ann, ours, byHand)
+		if l, _ := w.Referral(ann).LinkTo(ours); !l.Kinds.Has(rules.Created) {
+			t.Errorf("the Lead that was made for %s is linked as %v, want it created", ann.FirstName, l.Kinds)
+		}
+		if l, _ := w.Referral(ann).LinkTo(byHand); l.Kinds.Has(rules.Created) {
+			t.Errorf("the Lead that a person made is linked as %v, want it by its e-mail", l.Kinds)
+		}
+	})
+}
+
 // The former e-mail may have become somebody else's, and so may have the record that carries it.
 func TestALostCreateIsNotTakenForTheRecordOfWhoeverHasTheFormerEmail(t *testing.T) {
 	campaign := creating(fieldCampaign(), rules.CreateNew)

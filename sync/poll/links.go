@@ -147,7 +147,7 @@ func (t *pass) othersCode(tx *store.Tx, r rules.Referral, code string) bool {
 func (t *pass) link(tx *store.Tx, s seen, c claimant, ambiguous, neverSeen bool, look *sight) error {
 	r := c.Referral
 	old, linked := r.LinkTo(s.ID)
-	if intent, begun, err := tx.Intent(r.ID); err != nil || begun && !linked && made(intent, s.Record) && (c.claim.Code || c.claim.Email) {
+	if intent, begun, err := tx.Intent(r.ID); err != nil || begun && !linked && t.fromIntent(c.campaign, intent, s) && (c.claim.Code || c.claim.Email) {
 		// The record that we asked for and had no answer about: what we wrote into it has to be its baseline before anything is observed.
 		return errors.Join(err, t.settleCreated(tx, r, c.campaign, intent, s.ID, time.Time{}))
 	}
