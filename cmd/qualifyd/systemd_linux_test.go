@@ -93,6 +93,39 @@ func TestTheServiceManagerIsToldHowTheDaemonIs(t *testing.T) {
 	}
 }
 
+// A stop waits some seconds for a command that is being answered. Who has no patience gives the signal again.
+func TestASecondSignalEndsTheDaemonAtOnce(t *testing.T) {
+	w := newWorld(t, watching)
+	w.shorten()
+	m := newManager(t, w.folder)
+	c := w.newChild("run")
+	c.Env = append(c.Env, "NOTIFY_SOCKET="+m.conn.LocalAddr().String())
+	ended := make(chan int, 1)
+	go func() { ended <- c.run(t) }()
+	<-c.started
+	m.waitFor("READY=1")
+	asking, err := net.Dial("unix", filepath.Join(w.folder, "qualifyd.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer asking.Close()
+	fmt.Fprint(asking, "POST /ask/status HTTP/1.1\r\nHost: qualifyd\r\nContent-Length: 10\r\n\r\n") // and nothing of the ten
+	w.run("status").want(exitDone)                                                                  // it has come by now
+	c.Process.Signal(syscall.SIGTERM)
+	m.waitFor("STOPPING=1")
+	for {
+		select {
+		case code := <-ended:
+			if code != -1 {
+				t.Errorf("given the signal again: got exit code %d, want it ended by that\n%s", code, c.output.String())
+			}
+			return
+		case <-time.After(20 * time.Millisecond): // the first may not have been heeded yet
+			c.Process.Signal(syscall.SIGTERM)
+		}
+	}
+}
+
 // What the journal is given begins with the event's priority, so that journalctl -p warning shows what matters.
 func TestTheJournalIsGivenPriorities(t *testing.T) {
 	w := newWorld(t, watching)
