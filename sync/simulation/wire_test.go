@@ -16,11 +16,12 @@ import (
 	"qualifyd/sync/sandbox"
 )
 
-// request is one that waits to be let go.
+// request is one that waits to be let go, or whose slow answer does.
 type request struct {
-	job  string
-	http *http.Request
-	fate chan fate
+	job    string
+	http   *http.Request
+	waited time.Duration // how long its answer has taken, or until it was given up
+	fate   chan fate
 }
 
 // fate is what becomes of a request.
@@ -82,11 +83,8 @@ func (t wire) carryOut(r *http.Request, f fate) (*http.Response, error) {
 		return nil, r.Context().Err()
 	}
 	if f.slow > 0 {
-		select {
-		case <-time.After(f.slow):
-			t.w.pass(f.slow)
-		case <-r.Context().Done():
-			return nil, r.Context().Err()
+		if err := t.linger(r, f.slow); err != nil {
+			return nil, err
 		}
 	}
 	if err != nil {
@@ -100,6 +98,25 @@ func (t wire) carryOut(r *http.Request, f fate) (*http.Response, error) {
 		return failQueries(resp, 1+t.w.dice.IntN(1<<5-1))
 	}
 	return resp, nil
+}
+
+// linger has an answer take its time, or be given up. That time goes by for the services too: the driver lets it, so that no two jobs do at once.
+func (t wire) linger(r *http.Request, d time.Duration) error {
+	process, asked := t.w.ctx, time.Now()
+	select {
+	case <-time.After(d):
+	case <-r.Context().Done():
+	}
+	job, _ := r.Context().Value(jobKey{}).(string)
+	q := &request{job: job, http: r, waited: time.Since(asked), fate: make(chan fate, 1)}
+	t.w.park(q)
+	select {
+	case <-q.fate:
+		return r.Context().Err()
+	case <-process.Done():
+		t.w.unpark(q)
+		return process.Err()
+	}
 }
 
 // flight is a write that is still on its way when its sender has given it up.
@@ -201,6 +218,12 @@ func (w *world) attend() (died bool) {
 		}
 		w.land()
 		q := pick(w, waiting)
+		if q.waited > 0 {
+			w.pass(q.waited)
+			w.unpark(q)
+			q.fate <- fate{}
+			continue
+		}
 		if w.chance(w.meanwhile) {
 			w.act()
 		}
