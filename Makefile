@@ -4,7 +4,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION     ?= development
 COMMIT      ?= $(shell git rev-parse HEAD 2>/dev/null)
 
-.PHONY: help build demo test torture images kill check check-units fuzz screenshots docs packages reproduce try-packages tidy
+.PHONY: help build demo test bench torture images kill check check-units fuzz screenshots docs packages reproduce try-packages tidy
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ test: ## all tests, shuffled, with the race detector where a C compiler exists
 
 torture: ## random histories of the whole system until one fails, or Ctrl-C (FROM=the first seed)
 	$(GO) test -count=1 -v -timeout 0 -run '^TestTorture$$' ./sync/simulation -torture -from $(or $(FROM),1000)
+
+bench: ## what it costs in calls, delay, time and memory, each figure beside its limit (PART=a regular expression of Go's -run)
+	$(GO) test -count=1 -timeout 0 -run '$(or $(PART),.)' ./sync/bench -full
 
 images: ## what power cuts may leave of the store's commits (IMAGES=1000000, FROM=the first seed)
 	$(GO) test -count=1 -v -timeout 0 -run '^TestPowerCuts$$' ./sync/simulation -images $(or $(IMAGES),1000000) -from $(or $(FROM),1000)
