@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"sync/referralfactory": {"sync/logged"},
 	"sync/schedule":        {"sync/logged"},
 	"sync/simulation":      {}, // tests only
+	"sync/bench":           {}, // tests only
 	"sync/sandbox":         {},
 	"sync/poll":            {"rules", "store", "sync/logged", "sync/referralfactory", "sync/salesforce"},
 	"sync/deliver":         {"rules", "store", "sync/logged", "sync/poll", "sync/referralfactory"},
