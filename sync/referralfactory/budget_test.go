@@ -43,9 +43,8 @@ func TestNoMinuteSeesMoreCallsThanTheBudget(t *testing.T) {
 				t.Fatalf("calls %d to %d went within %v, want more than a minute", i-perMinute, i, apart)
 			}
 		}
-		// The first burst costs no time.
 		took := sent[len(sent)-1].Sub(sent[0])
-		if rate := float64(len(sent)-perMinute) / took.Minutes(); rate < 0.95*perMinute {
+		if rate := float64(len(sent)) / took.Minutes(); rate < 0.95*perMinute {
 			t.Errorf("%d calls took %v: %.0f a minute, want at least 95%% of %d", len(sent), took, rate, perMinute)
 		}
 	})
@@ -76,6 +75,40 @@ func TestUrgentCallsGoFirst(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("order (-want +got):\n%s", diff)
 		}
+	})
+}
+
+// A sweep of many pages, on a service that answers at once, takes all the calls there are and leaves each next one to a delivery.
+func TestUrgentCallsDoNotWaitForTheEndOfASweepsMinute(t *testing.T) {
+	const perMinute = 300
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(perMinute)
+		ctx, cancel := context.WithCancel(t.Context())
+		pages := 0
+		var sweep sync.WaitGroup
+		sweep.Go(func() {
+			for b.wait(ctx, false) == nil {
+				pages++
+			}
+		})
+		time.Sleep(10 * time.Minute)
+		if want := int(0.95 * 10 * perMinute); pages < want {
+			t.Errorf("a sweep by itself: got %d pages in ten minutes, want %d at least", pages, want)
+		}
+		var longest time.Duration
+		for range 2 * perMinute {
+			time.Sleep(150 * time.Millisecond)
+			asked := time.Now()
+			if err := b.wait(ctx, true); err != nil {
+				t.Fatal(err)
+			}
+			longest = max(longest, time.Since(asked))
+		}
+		if most := window / perMinute; longest > most {
+			t.Errorf("beside a sweep an urgent call waited %v, want at most the %v from one call to the next", longest, most)
+		}
+		cancel()
+		sweep.Wait()
 	})
 }
 
@@ -175,7 +208,7 @@ func TestAnotherBudgetCountsTheCallsOfTheLastMinute(t *testing.T) {
 				var all sync.WaitGroup
 				for range 100 {
 					all.Go(func() {
-						if b.wait(ctx, false) == nil {
+						if b.wait(ctx, true) == nil {
 							gone.Add(1)
 						}
 					})
