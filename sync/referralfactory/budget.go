@@ -18,8 +18,9 @@ const (
 
 // budget lets at most len(sent) calls start in any window, urgent ones first
 // and otherwise in the order they asked. Urgent ones may go a whole window's at
-// once. The others are spread evenly over it: if a sweep could spend the window
-// in its first seconds, an urgent call would have to wait for the rest of it.
+// once. The others keep to an even pace, in which each urgent call takes a place
+// too: if a sweep could spend the window in its first seconds, an urgent call
+// would have to wait for the rest of it.
 type budget struct {
 	mu      sync.Mutex
 	sent    []time.Time // a ring: when the last calls were let go
@@ -27,7 +28,7 @@ type budget struct {
 	paused  time.Time   // nobody goes before
 	urgent  []chan struct{}
 	patient []chan struct{}
-	spread  time.Time   // when the last patient call was let go
+	pace    time.Time   // when the next patient call may go
 	timer   *time.Timer // calls wake
 }
 
@@ -43,6 +44,7 @@ func (b *budget) allow(callsPerMinute int) {
 	more := max(callsPerMinute-len(inOrder), 0)
 	b.sent = append(make([]time.Time, more), inOrder[max(len(inOrder)-callsPerMinute, 0):]...)
 	b.oldest = 0
+	b.pace = time.Time{}
 	b.letGo()
 }
 
@@ -99,9 +101,7 @@ func (b *budget) letGo() {
 		if len(*queue) == 0 {
 			queue = &b.patient
 		}
-		if queue == &b.patient {
-			b.spread = now
-		}
+		b.pace = later(b.pace, now).Add(window / time.Duration(len(b.sent)))
 		close((*queue)[0])
 		*queue = (*queue)[1:]
 		b.sent[b.oldest] = now
@@ -115,8 +115,8 @@ func (b *budget) free() time.Time {
 	if !free.IsZero() {
 		free = free.Add(window)
 	}
-	if len(b.urgent) == 0 && !b.spread.IsZero() {
-		free = later(free, b.spread.Add(window/time.Duration(len(b.sent))))
+	if len(b.urgent) == 0 {
+		free = later(free, b.pace)
 	}
 	return later(free, b.paused)
 }
