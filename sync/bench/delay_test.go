@@ -78,10 +78,10 @@ func TestDelayAtAPollAMinute(t *testing.T) {
 			p := usual()
 			p.slow = c.slow
 			inBubble(t, p, func(t *testing.T, d *daemon) {
-				people := d.refer(size(50, 3000))
+				people := d.refer(size(50, 2000))
 				d.start()
 				time.Sleep(time.Hour)
-				took := d.changes(people, time.Duration(size(1, 48))*time.Hour, c.late)
+				took := d.changes(people, time.Duration(size(1, 24))*time.Hour, c.late)
 				if most := time.Minute + needed; took.largest() > most {
 					t.Errorf("largest delay: got %v, want at most %v", took.largest(), most)
 				}
@@ -105,10 +105,10 @@ func TestDelayAndCallsByInterval(t *testing.T) {
 			p := usual()
 			p.poll, p.slow = "@every "+every.String(), true
 			inBubble(t, p, func(t *testing.T, d *daemon) {
-				people := d.refer(size(40, 1000))
+				people := d.refer(size(40, 500))
 				d.start()
 				time.Sleep(2 * time.Hour)
-				took := d.changes(people, max(24*time.Hour, time.Duration(size(0, 200))*every), false)
+				took := d.changes(people, max(12*time.Hour, time.Duration(size(0, 200))*every), false)
 				if most := every + needed; took.largest() > most {
 					t.Errorf("largest delay: got %v, want at most %v", took.largest(), most)
 				}
