@@ -76,29 +76,28 @@ func (rf *ReferralFactory) tooMany() bool {
 
 // list answers GET /users. Filters are not documented, so there are none.
 func (rf *ReferralFactory) list(r *http.Request) answer {
-	users := slices.Clone(rf.users)
-	if rf.newestFirst {
-		slices.Reverse(users)
-	}
-	var all []any
-	for _, u := range users {
-		all = append(all, u.document())
-	}
-	return ok(rf.page(r, all))
+	return ok(rf.page(r, len(rf.users), func(i int) any {
+		if rf.newestFirst {
+			i = len(rf.users) - 1 - i
+		}
+		return rf.users[i].document()
+	}))
 }
 
-// page is the page of a list that r asks for.
-func (rf *ReferralFactory) page(r *http.Request, all []any) any {
+// page is the page of a list of n that r asks for.
+func (rf *ReferralFactory) page(r *http.Request, n int, document func(i int) any) any {
 	size, page := defaultPerPage, 1
-	if n, err := strconv.Atoi(r.URL.Query().Get("per_page")); err == nil && n > 0 && !rf.ignoresPerPage {
-		size = min(n, maxPerPage)
+	if asked, err := strconv.Atoi(r.URL.Query().Get("per_page")); err == nil && asked > 0 && !rf.ignoresPerPage {
+		size = min(asked, maxPerPage)
 	}
-	if n, err := strconv.Atoi(r.URL.Query().Get("page")); err == nil && n > 0 {
-		page = n
+	if asked, err := strconv.Atoi(r.URL.Query().Get("page")); err == nil && asked > 0 {
+		page = asked
 	}
-	from := min((page-1)*size, len(all))
-	to := min(from+size, len(all))
-	return envelope(r, append([]any{}, all[from:to]...), page, size, len(all))
+	data := []any{}
+	for i := min((page-1)*size, n); i < min(page*size, n); i++ {
+		data = append(data, document(i))
+	}
+	return envelope(r, data, page, size, n)
 }
 
 // envelope is a page in the form of Laravel's paginator.
@@ -144,11 +143,21 @@ func (u User) document() any {
 }
 
 func (rf *ReferralFactory) one(identifier string) answer {
-	at := slices.IndexFunc(rf.users, func(u User) bool { return u.Code == identifier || fmt.Sprint(u.ID) == identifier })
+	id := userID(identifier)
+	at := slices.IndexFunc(rf.users, func(u User) bool { return u.Code == identifier || u.ID == id })
 	if at < 0 {
 		return problem(http.StatusNotFound, "User not found")
 	}
 	return ok(orderedObject{{"data", rf.users[at].document()}})
+}
+
+// userID is the id that a text spells; 0, which is nobody's, for any other text.
+func userID(text string) int64 {
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || strconv.FormatInt(id, 10) != text {
+		return 0
+	}
+	return id
 }
 
 // put answers PUT /users/qualification. A repeat is harmless.
@@ -167,10 +176,11 @@ func (rf *ReferralFactory) put(r *http.Request) answer {
 	if json.Unmarshal(body, &in) != nil {
 		return problem(http.StatusBadRequest, "The request is not JSON")
 	}
+	id := userID(in.ID.String())
 	at := slices.IndexFunc(rf.users, func(u User) bool {
 		switch {
 		case in.ID != "":
-			return fmt.Sprint(u.ID) == in.ID.String()
+			return u.ID == id
 		case in.Code != "":
 			return u.Code == in.Code
 		}
@@ -201,12 +211,11 @@ func (rf *ReferralFactory) setByAPI(at int, qualified *bool) answer {
 // campaignList answers GET /campaigns. That it has pages as the users have is
 // how the rest of the API is; it is not documented of this list.
 func (rf *ReferralFactory) campaignList(r *http.Request) answer {
-	var all []any
-	for _, c := range rf.campaigns {
-		all = append(all, orderedObject{{"id", c.ID}, {"name", c.Name}, {"code", code(-c.ID)}, {"lang", "en"},
+	return ok(rf.page(r, len(rf.campaigns), func(i int) any {
+		c := rf.campaigns[i]
+		return orderedObject{{"id", c.ID}, {"name", c.Name}, {"code", code(-c.ID)}, {"lang", "en"},
 			{"url", "https://referral-factory.com/" + code(-c.ID)}, {"reach", 0}, {"status", c.Status}, {"starts_at", nil}, {"ends_at", nil},
 			{"created_at", c.Created}, {"fields", orderedObject{{"person_referring", []any{}}, {"person_invited", []any{}}}},
-			{"assets", orderedObject{{"logo", orderedObject{{"type", nil}, {"path", nil}}}}}})
-	}
-	return ok(rf.page(r, all))
+			{"assets", orderedObject{{"logo", orderedObject{{"type", nil}, {"path", nil}}}}}}
+	}))
 }
