@@ -99,7 +99,7 @@ func TestDeliveryDoesNotWaitForASweep(t *testing.T) {
 	}{{"answers at once", false}, {"answers of 0.2 to 1 s", true}} {
 		t.Run(c.name, func(t *testing.T) {
 			p := usual()
-			p.callsPerMinute, p.slow = size(20, 300), c.slow
+			p.callsPerMinute, p.slow = size(20, 200), c.slow
 			inBubble(t, p, func(t *testing.T, d *daemon) {
 				d.rf.IgnorePerPage(true) // 25 a page: as many pages as a service may make of it
 				people := d.refer(size(1000, 10_000))
@@ -107,12 +107,13 @@ func TestDeliveryDoesNotWaitForASweep(t *testing.T) {
 				time.Sleep(2 * time.Minute)
 				swept := make(chan error, 1)
 				go func() { swept <- d.poller.Sweep(t.Context()) }()
+				time.Sleep(62 * time.Second) // it has made all the calls that a minute has
 
 				const times = 5
 				dice := rand.New(rand.NewPCG(1, 2))
 				var longest time.Duration
 				for _, u := range people[:times] {
-					time.Sleep(3*time.Second + time.Duration(dice.Int64N(int64(10*time.Second))))
+					time.Sleep(time.Duration(dice.Int64N(int64(5 * time.Second))))
 					d.org.Update("Lead", d.leads[u.ID], sandbox.Fields{"Status": wonStatus})
 					d.pass()
 					owed := time.Now()
