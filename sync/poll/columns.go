@@ -100,23 +100,23 @@ type seen struct {
 // record reads a row. since is how new what the row shows is at least.
 func (t *pass) record(object rules.Object, row salesforce.Row, since time.Time) seen {
 	s := seen{Record: rules.Record{
-		Object: object, ID: rules.ID18(row["Id"]), SeenAt: since,
-		Created: instant(row["CreatedDate"]), Modified: instant(row["LastModifiedDate"]), Modstamp: instant(row["SystemModstamp"]),
-		Deleted: row["IsDeleted"] == "true", MasterID: rules.ID18(row["MasterRecordId"]),
-		ConvertedOn: row["ConvertedDate"], ContactID: rules.ID18(row["ConvertedContactId"]), OpportunityID: rules.ID18(row["ConvertedOpportunityId"]),
+		Object: object, ID: rules.ID18(row.Text("Id")), SeenAt: since,
+		Created: instant(row.Text("CreatedDate")), Modified: instant(row.Text("LastModifiedDate")), Modstamp: instant(row.Text("SystemModstamp")),
+		Deleted: row.Text("IsDeleted") == "true", MasterID: rules.ID18(row.Text("MasterRecordId")),
+		ConvertedOn: row.Text("ConvertedDate"), ContactID: rules.ID18(row.Text("ConvertedContactId")), OpportunityID: rules.ID18(row.Text("ConvertedOpportunityId")),
 		Fields: map[string]string{},
 	}, codes: map[string]string{}}
 	for _, name := range t.watched(object) {
-		if text, ok := row[name]; ok {
+		if text, ok := row.Lookup(name); ok {
 			s.Fields[name] = text
 		}
 	}
 	for _, name := range t.codeFields(object) {
-		if code, ok := row[name]; ok {
+		if code, ok := row.Lookup(name); ok {
 			s.codes[name] = code
 		}
 	}
-	email, ok := row["Email"]
+	email, ok := row.Lookup("Email")
 	s.email, s.emailHidden = rules.FoldEmail(email), !ok
 	return s
 }

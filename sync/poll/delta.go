@@ -228,9 +228,9 @@ func (t *pass) deltaPage(tx *store.Tx, d *delta, rows []salesforce.Row, a salesf
 		if err := t.takeRow(tx, d, row, a); err != nil {
 			return err
 		}
-		at := instant(row[d.stamp])
+		at := instant(row.Text(d.stamp))
 		if !at.IsZero() && !at.After(d.bound) && !at.Before(d.mark.ResumeStamp) {
-			d.mark.ResumeStamp, d.mark.ResumeID = at, row["Id"]
+			d.mark.ResumeStamp, d.mark.ResumeID = at, row.Text("Id")
 		}
 	}
 	d.mark.Bound = d.bound
@@ -260,19 +260,19 @@ func (t *pass) takeRow(tx *store.Tx, d *delta, row salesforce.Row, a salesforce.
 
 // seeStageRow has an Opportunity read with its whole history when a row of it is new: a row means something only beside its predecessor.
 func (t *pass) seeStageRow(tx *store.Tx, row salesforce.Row) error {
-	id := rules.ID18(row["OpportunityId"])
+	id := rules.ID18(row.Text("OpportunityId"))
 	if len(tx.ReferralsByRecord(id)) == 0 {
 		return nil
 	}
 	s, _, err := tx.Snapshot(id)
-	if err != nil || s.HasStage(row["Id"]) {
+	if err != nil || s.HasStage(row.Text("Id")) {
 		return err
 	}
 	return tx.Read(id, rules.Opportunity, nil)
 }
 
 func (t *pass) seeHistoryRow(tx *store.Tx, h history, row salesforce.Row) error {
-	id := rules.ID18(row[h.parent])
+	id := rules.ID18(row.Text(h.parent))
 	if len(tx.ReferralsByRecord(id)) == 0 {
 		return nil
 	}
@@ -287,7 +287,7 @@ func (t *pass) seeHistoryRow(tx *store.Tx, h history, row salesforce.Row) error 
 }
 
 func historyRow(row salesforce.Row) rules.HistoryRow {
-	return rules.HistoryRow{ID: row["Id"], Field: row["Field"], Old: row["OldValue"], New: row["NewValue"], At: instant(row["CreatedDate"])}
+	return rules.HistoryRow{ID: row.Text("Id"), Field: row.Text("Field"), Old: row.Text("OldValue"), New: row.Text("NewValue"), At: instant(row.Text("CreatedDate"))}
 }
 
 // markLinked has the pending referrals that link a record judged.

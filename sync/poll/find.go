@@ -21,8 +21,8 @@ func RecordsByEmail(ctx context.Context, sf *salesforce.Client, object rules.Obj
 		page, _, err := sf.QueryAll(ctx, soql(some))
 		for err == nil {
 			for _, row := range page.Rows {
-				if email := rules.FoldEmail(row["Email"]); row["IsDeleted"] != "true" {
-					found[email] = append(found[email], rules.ID18(row["Id"]))
+				if email := rules.FoldEmail(row.Text("Email")); row.Text("IsDeleted") != "true" {
+					found[email] = append(found[email], rules.ID18(row.Text("Id")))
 				}
 			}
 			if page.Next == "" {

@@ -178,7 +178,7 @@ func (t *pass) takeRead(tx *store.Tx, r *read) error {
 	}
 	histories := map[string][]salesforce.Row{}
 	for _, row := range r.history {
-		id := rules.ID18(row[parentOf(r.object)])
+		id := rules.ID18(row.Text(parentOf(r.object)))
 		histories[id] = append(histories[id], row)
 	}
 	found := map[string]bool{}
@@ -276,7 +276,7 @@ func addRows(s *rules.Snapshot, rows []salesforce.Row) bool {
 	}
 	var stages []rules.StageRow
 	for _, row := range rows {
-		stages = append(stages, rules.StageRow{ID: row["Id"], Stage: row[rules.StageName], At: instant(row["CreatedDate"])})
+		stages = append(stages, rules.StageRow{ID: row.Text("Id"), Stage: row.Text(rules.StageName), At: instant(row.Text("CreatedDate"))})
 	}
 	return s.AddStages(stages...)
 }

@@ -38,11 +38,11 @@ func TestCompositeAsksAllInOneCall(t *testing.T) {
 		t.Fatalf("got %+v, %v", a, err)
 	}
 	want := []Result{
-		{Page: Page{Rows: []Row{{"Id": "00Q000000000001EAA"}}, Total: 1}},
-		{Page: Page{Rows: []Row{{"Id": "003000000000001AAA"}}, Total: 3000, Next: "/services/data/v67.0/query/01g-2000"}},
+		{Page: Page{Rows: []Row{rowOf(t, `{"Id": "00Q000000000001EAA"}`)}, Total: 1}},
+		{Page: Page{Rows: []Row{rowOf(t, `{"Id": "003000000000001AAA"}`)}, Total: 3000, Next: "/services/data/v67.0/query/01g-2000"}},
 		{Page: Page{Rows: []Row{}}},
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, asTexts); diff != "" {
 		t.Errorf("results (-want +got):\n%s", diff)
 	}
 	f.wantCalls(t, 1, 1)
@@ -218,7 +218,7 @@ func TestPagesAreFollowedVerbatim(t *testing.T) {
 		t.Fatal(err)
 	}
 	last, _, err := c.More(t.Context(), page.Next)
-	if err != nil || last.Next != "" || last.Rows[0]["Id"] != "2" {
+	if err != nil || last.Next != "" || last.Rows[0].Text("Id") != "2" {
 		t.Errorf("last page: got %+v, %v", last, err)
 	}
 	if f.calls[0].query != "q=SELECT%20Id%20FROM%20Lead" || f.calls[1].path != "/services/data/v67.0/query/0r8xx5R2yF2gs3VASQ-2000" {
