@@ -113,6 +113,9 @@ func (tx *Tx) ReferralsByEmail(address string) []int64 {
 // ReferralsByRecord returns the ids of the referrals that link a record.
 func (tx *Tx) ReferralsByRecord(recordID string) []int64 { return ids(tx.bolt, linkBucket, recordID) }
 
+// Linked tells whether any referral links a record.
+func (tx *Tx) Linked(recordID string) bool { return len(tx.ReferralsByRecord(recordID)) > 0 }
+
 // Referrals calls fn for each referral, by id, until fn returns an error. fn must not write.
 func (tx *Tx) Referrals(fn func(rules.Referral) error) error {
 	return tx.bolt.Bucket(referralBucket).ForEach(func(key, raw []byte) error {

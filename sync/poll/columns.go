@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"qualifyd/rules"
+	"qualifyd/store"
 	"qualifyd/sync/salesforce"
 )
 
@@ -97,21 +98,31 @@ type seen struct {
 	emailHidden bool
 }
 
+// reader reads the rows of an object.
+type reader struct {
+	object         rules.Object
+	watched, codes []string
+}
+
+func (t *pass) reader(object rules.Object) reader {
+	return reader{object, t.watched(object), t.codeFields(object)}
+}
+
 // record reads a row. since is how new what the row shows is at least.
-func (t *pass) record(object rules.Object, row salesforce.Row, since time.Time) seen {
+func (r reader) record(row salesforce.Row, since time.Time) seen {
 	s := seen{Record: rules.Record{
-		Object: object, ID: rules.ID18(row.Text("Id")), SeenAt: since,
+		Object: r.object, ID: recordID(row), SeenAt: since,
 		Created: instant(row.Text("CreatedDate")), Modified: instant(row.Text("LastModifiedDate")), Modstamp: instant(row.Text("SystemModstamp")),
 		Deleted: row.Text("IsDeleted") == "true", MasterID: rules.ID18(row.Text("MasterRecordId")),
 		ConvertedOn: row.Text("ConvertedDate"), ContactID: rules.ID18(row.Text("ConvertedContactId")), OpportunityID: rules.ID18(row.Text("ConvertedOpportunityId")),
 		Fields: map[string]string{},
 	}, codes: map[string]string{}}
-	for _, name := range t.watched(object) {
+	for _, name := range r.watched {
 		if text, ok := row.Lookup(name); ok {
 			s.Fields[name] = text
 		}
 	}
-	for _, name := range t.codeFields(object) {
+	for _, name := range r.codes {
 		if code, ok := row.Lookup(name); ok {
 			s.codes[name] = code
 		}
@@ -120,6 +131,16 @@ func (t *pass) record(object rules.Object, row salesforce.Row, since time.Time) 
 	s.email, s.emailHidden = rules.FoldEmail(email), !ok
 	return s
 }
+
+// concerns tells whether a row has to do with any referral: the record is linked, or carries somebody's code or e-mail. In most answers few rows do.
+func (r reader) concerns(tx *store.Tx, row salesforce.Row) bool {
+	if tx.Linked(recordID(row)) || len(tx.ReferralsByEmail(row.Text("Email"))) > 0 {
+		return true
+	}
+	return slices.ContainsFunc(r.codes, func(field string) bool { return tx.ReferralByCode(row.Text(field)) != 0 })
+}
+
+func recordID(row salesforce.Row) string { return rules.ID18(row.Text("Id")) }
 
 // instant reads a stamp; the zero time where there is none, or none that can be read.
 func instant(text string) time.Time {

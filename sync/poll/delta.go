@@ -3,6 +3,7 @@ package poll
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"qualifyd/rules"
@@ -224,16 +225,18 @@ func (t *pass) deltaPage(tx *store.Tx, d *delta, rows []salesforce.Row, a salesf
 			d.bound = d.mark.Bound
 		}
 	}
-	for _, row := range rows {
-		if err := t.takeRow(tx, d, row, a); err != nil {
-			return err
-		}
-		at := instant(row.Text(d.stamp))
-		if !at.IsZero() && !at.After(d.bound) && !at.Before(d.mark.ResumeStamp) {
-			d.mark.ResumeStamp, d.mark.ResumeID = at, row.Text("Id")
-		}
+	if err := t.takeRows(tx, d, rows, a); err != nil {
+		return err
 	}
 	d.mark.Bound = d.bound
+	for _, row := range slices.Backward(rows) {
+		if at := instant(row.Text(d.stamp)); !at.IsZero() && !at.After(d.bound) {
+			if !at.Before(d.mark.ResumeStamp) {
+				d.mark.ResumeStamp, d.mark.ResumeID = at, row.Text("Id")
+			}
+			break
+		}
+	}
 	if last {
 		d.mark = store.Watermark{At: later(d.mark.At, d.bound)}
 	}
@@ -247,21 +250,32 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-func (t *pass) takeRow(tx *store.Tx, d *delta, row salesforce.Row, a salesforce.Answer) error {
+func (t *pass) takeRows(tx *store.Tx, d *delta, rows []salesforce.Row, a salesforce.Answer) error {
 	h, isHistory := histories[d.name]
-	switch {
-	case !isHistory:
-		return t.see(tx, t.record(rules.Object(d.name), row, a.Since), nil)
-	case h.of == rules.Opportunity:
-		return t.seeStageRow(tx, row)
+	read := t.reader(rules.Object(d.name))
+	for _, row := range rows {
+		var err error
+		switch {
+		case !isHistory:
+			if read.concerns(tx, row) {
+				err = t.see(tx, read.record(row, a.Since), nil)
+			}
+		case h.of == rules.Opportunity:
+			err = t.seeStageRow(tx, row)
+		default:
+			err = t.seeHistoryRow(tx, h, row)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return t.seeHistoryRow(tx, h, row)
+	return nil
 }
 
 // seeStageRow has an Opportunity read with its whole history when a row of it is new: a row means something only beside its predecessor.
 func (t *pass) seeStageRow(tx *store.Tx, row salesforce.Row) error {
 	id := rules.ID18(row.Text("OpportunityId"))
-	if len(tx.ReferralsByRecord(id)) == 0 {
+	if !tx.Linked(id) {
 		return nil
 	}
 	s, _, err := tx.Snapshot(id)
@@ -273,7 +287,7 @@ func (t *pass) seeStageRow(tx *store.Tx, row salesforce.Row) error {
 
 func (t *pass) seeHistoryRow(tx *store.Tx, h history, row salesforce.Row) error {
 	id := rules.ID18(row.Text(h.parent))
-	if len(tx.ReferralsByRecord(id)) == 0 {
+	if !tx.Linked(id) {
 		return nil
 	}
 	s, found, err := tx.Snapshot(id)

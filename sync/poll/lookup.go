@@ -49,8 +49,9 @@ func (t *pass) lookupQuestion(w wantedIn, values []string, found map[string]seen
 		name: lookupName(w.object, w.field), from: string(w.object), object: w.object,
 		soql: func() salesforce.Soql { return t.lookupSoql(w, values) },
 		page: func(_ *store.Tx, rows []salesforce.Row, a salesforce.Answer, _ bool) error {
+			read := t.reader(w.object)
 			for _, row := range rows {
-				s := t.record(w.object, row, a.Since)
+				s := read.record(row, a.Since)
 				found[s.ID] = s
 			}
 			return nil

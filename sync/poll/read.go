@@ -122,8 +122,9 @@ func (t *pass) recordQuestion(r *read, ids []string) question {
 			return salesforce.Select(t.columns(r.object)...).From(string(r.object)).Where(salesforce.In("Id", ids))
 		},
 		page: func(_ *store.Tx, rows []salesforce.Row, a salesforce.Answer, _ bool) error {
+			read := t.reader(r.object)
 			for _, row := range rows {
-				r.rows = append(r.rows, t.record(r.object, row, a.Since))
+				r.rows = append(r.rows, read.record(row, a.Since))
 			}
 			t.received += len(rows)
 			t.tell("reading records", t.received, t.toReceive)

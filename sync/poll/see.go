@@ -29,7 +29,7 @@ func (t *pass) see(tx *store.Tx, s seen, look *sight) error {
 	if err := t.settleLinks(tx, s, look); err != nil {
 		return err
 	}
-	if len(tx.ReferralsByRecord(s.ID)) == 0 {
+	if !tx.Linked(s.ID) {
 		return nil
 	}
 	return t.observe(tx, s, look)
