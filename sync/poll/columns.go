@@ -79,10 +79,10 @@ func (t *pass) columns(object rules.Object) []string {
 	return columns
 }
 
-// schema is the types of an object's watched fields.
-func (t *pass) schema(object rules.Object) rules.Schema {
+// schemaOf is the types of an object's watched fields.
+func (t *pass) schemaOf(object rules.Object, watched []string) rules.Schema {
 	s := rules.Schema{Types: map[string]rules.Type{}, Formulas: map[string]bool{}}
-	for _, name := range t.watched(object) {
+	for _, name := range watched {
 		f, _ := t.described[object].Field(name)
 		s.Types[name], s.Formulas[name] = rules.Type(f.Type), f.Calculated
 	}
@@ -94,18 +94,21 @@ type seen struct {
 	rules.Record
 	email string            // folded
 	codes map[string]string // code field -> code, for the fields that the row has
-	// hidden is set when the row has no Email column.
+	// emailHidden is set when the row has no Email column.
 	emailHidden bool
+	schema      rules.Schema // of its watched fields
 }
 
 // reader reads the rows of an object.
 type reader struct {
 	object         rules.Object
 	watched, codes []string
+	schema         rules.Schema
 }
 
 func (t *pass) reader(object rules.Object) reader {
-	return reader{object, t.watched(object), t.codeFields(object)}
+	watched := t.watched(object)
+	return reader{object, watched, t.codeFields(object), t.schemaOf(object, watched)}
 }
 
 // record reads a row. since is how new what the row shows is at least.
@@ -116,7 +119,7 @@ func (r reader) record(row salesforce.Row, since time.Time) seen {
 		Deleted: row.Text("IsDeleted") == "true", MasterID: rules.ID18(row.Text("MasterRecordId")),
 		ConvertedOn: row.Text("ConvertedDate"), ContactID: rules.ID18(row.Text("ConvertedContactId")), OpportunityID: rules.ID18(row.Text("ConvertedOpportunityId")),
 		Fields: map[string]string{},
-	}, codes: map[string]string{}}
+	}, codes: map[string]string{}, schema: r.schema}
 	for _, name := range r.watched {
 		if text, ok := row.Lookup(name); ok {
 			s.Fields[name] = text

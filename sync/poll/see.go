@@ -51,7 +51,7 @@ func (t *pass) observe(tx *store.Tx, s seen, look *sight) error {
 		}
 		return nil
 	}
-	snapshot.Observe(s.Record, t.schema(s.Object))
+	snapshot.Observe(s.Record, s.schema)
 	return errors.Join(tx.PutSnapshot(s.ID, snapshot), t.followConversion(tx, s.Record), t.markLinked(tx, s.ID))
 }
 
