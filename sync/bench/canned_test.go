@@ -97,8 +97,8 @@ func (c *canned) withFirstPage(asked, answered []byte) []byte {
 }
 
 // changedLeads are the pages of so many Leads that changed, of which so many percent are those of fill's referrals. A mass update by a tool goes
-// in the order of the tool's file, so the Ids come in no order; Salesforce sorts them by stamp, then Id, and 200 have one stamp.
-func changedLeads(rows, linkedPercent int) [][]byte {
+// through a file, and 200 records get one stamp; Salesforce sorts by stamp, then Id. shuffled is for a file that is in no order of Ids.
+func changedLeads(rows, linkedPercent int, shuffled bool) [][]byte {
 	dice := rand.New(rand.NewPCG(1, 2))
 	leads := make([]int, rows) // of fill's, or beyond them
 	for i := range leads {
@@ -107,7 +107,9 @@ func changedLeads(rows, linkedPercent int) [][]byte {
 			leads[i] = strangers + i
 		}
 	}
-	dice.Shuffle(rows, func(i, j int) { leads[i], leads[j] = leads[j], leads[i] })
+	if shuffled {
+		dice.Shuffle(rows, func(i, j int) { leads[i], leads[j] = leads[j], leads[i] })
+	}
 	from := time.Now().Add(-time.Hour).Truncate(time.Second)
 	var pages [][]byte
 	for some := range slices.Chunk(leads, rowsAPage) {

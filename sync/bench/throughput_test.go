@@ -2,12 +2,15 @@ package bench
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,30 +40,87 @@ func newPoller(t testing.TB, s *store.Store, c *canned) *poll.Poller {
 	return poller
 }
 
-// A mass update: many Leads changed, a few of them linked, or all.
+// A mass update: many Leads changed, and few of them are linked, or all. The limits are ratios of one run.
 func TestThroughput(t *testing.T) {
 	rows := size(6_000, 200_000)
-	for _, linked := range []int{1, 100} {
-		pages := changedLeads(rows, linked)
-		c := newCanned(t, pages)
+	for _, m := range []massUpdate{
+		{"1 % linked", changedLeads(rows, 1, true), 3, 10},
+		{"all linked", changedLeads(rows, 100, false), 0.5, 0},
+		{"all linked, Ids in no order", changedLeads(rows, 100, true), 0, 0},
+	} {
+		c := newCanned(t, m.pages)
 		floor := rate(rows, func() { readAndDiscard(t, c) })
 		ours, calls := passOver(t, c, rows)
-		if want := int64(len(pages)); calls != want {
-			t.Errorf("%d %% linked: got %d calls, want %d, one a page", linked, calls, want)
+		if want := int64(len(m.pages)); calls != want {
+			t.Errorf("%s: got %d calls, want %d, one a page", m.name, calls, want)
 		}
-		part := fmt.Sprintf("throughput, %d %% linked", linked)
+		part := "throughput, " + m.name
 		show(figure{part: part, what: "read and thrown away", value: floor, unit: "rows/s"})
-		show(figure{part: part, what: "our whole pass", value: ours, unit: "rows/s"})
-		maps := rate(rows, func() {
-			for _, page := range pages {
-				var answer struct{ Records []map[string]any }
-				if err := json.Unmarshal(page, &answer); err != nil {
-					t.Fatal(err)
-				}
+		if m.slower > 0 {
+			show(figure{part: part, what: "our whole pass", value: ours, unit: "rows/s", bound: atLeast, limit: floor / m.slower})
+		} else {
+			show(figure{part: part, what: "our whole pass", value: ours, unit: "rows/s"})
+		}
+		if !*full || m.faster == 0 {
+			continue
+		}
+		var fastest peer
+		for _, p := range peers(t, m.pages) {
+			show(figure{part: part, what: "decoded alone by " + p.name, value: p.rows, unit: "rows/s"})
+			if p.rows > fastest.rows {
+				fastest = p
 			}
-		})
-		show(figure{part: part, what: "decoded by encoding/json into maps", value: maps, unit: "rows/s"})
+		}
+		show(figure{part: part, what: "our pass / decoding by " + fastest.name, value: ours / fastest.rows, unit: "times", bound: atLeast, limit: m.faster})
 	}
+}
+
+// massUpdate is an answer of many rows, with how many times as fast our pass should be over it as the fastest of the others only decodes it, and
+// how many times slower at most than reading it; 0: no limit.
+type massUpdate struct {
+	name   string
+	pages  [][]byte
+	faster float64
+	slower float64
+}
+
+// peer is how many rows a second another program decodes.
+type peer struct {
+	name string
+	rows float64
+}
+
+// peers runs the programs in the folder peers over an answer. One that this machine cannot run is named, and left out.
+func peers(t *testing.T, pages [][]byte) []peer {
+	folder := t.TempDir()
+	for i, page := range pages {
+		if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("%d.json", i)), page, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	jsforce, err := filepath.Abs("peers/jsforce.mjs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []peer
+	for _, program := range []*exec.Cmd{
+		exec.Command("go", "-C", "peers", "run", ".", folder),
+		exec.Command("sh", "-c", `cd "$(mktemp -d)" && npm install --silent --no-audit --no-fund jsforce@3.10.16 >&2 && node "$0" "$1"`, jsforce, folder),
+	} {
+		said, err := program.Output()
+		if err != nil {
+			t.Logf("not measured: %s: %v", program, err)
+		}
+		for line := range strings.Lines(string(said)) {
+			name, number, _ := strings.Cut(strings.TrimSpace(line), "\t")
+			perSecond, err := strconv.ParseFloat(number, 64)
+			if err != nil {
+				t.Errorf("%s said %q", program, line)
+			}
+			out = append(out, peer{name, perSecond})
+		}
+	}
+	return out
 }
 
 // rate is how many rows a second something takes.
