@@ -143,29 +143,54 @@ func (t *pass) takeFirstPages(questions []question, results []salesforce.Result,
 	})
 }
 
-// follow reads the pages after the first. Where the locator has expired, or a composite's locator is not taken, the query is asked again plainly.
+// follow reads the pages after the first, each while the one before it is taken in. Where the locator has expired, or a composite's locator is not
+// taken, the query is asked again plainly.
 func (t *pass) follow(ctx context.Context, q question, next string) error {
+	reading, stop := context.WithCancel(ctx)
+	defer stop()
 	plain := false
-	for next != "" {
-		page, answer, err := t.Salesforce.More(ctx, next)
-		if salesforce.KindOf(err) == salesforce.Locator && !plain {
+	for coming := t.fetch(reading, next); next != ""; {
+		got := <-coming
+		if salesforce.KindOf(got.err) == salesforce.Locator && !plain {
 			plain = true
-			page, answer, err = t.Salesforce.QueryAll(ctx, q.soql())
+			got.page, got.answer, got.err = t.Salesforce.QueryAll(ctx, q.soql())
 		}
-		t.heard(answer)
+		t.heard(got.answer)
+		if got.err != nil {
+			return t.fail(ctx, got.err, got.answer, q)
+		}
+		if got.page.Next == next {
+			return t.fail(ctx, errors.New("the answer's next page is the same page again"), got.answer, q)
+		}
+		if next = got.page.Next; next != "" {
+			coming = t.fetch(reading, next)
+		}
+		err := t.update(func(tx *store.Tx) error { return q.page(tx, got.page.Rows, got.answer, next == "") })
 		if err != nil {
-			return t.fail(ctx, err, answer, q)
-		}
-		if page.Next == next {
-			return t.fail(ctx, errors.New("the answer's next page is the same page again"), answer, q)
-		}
-		next = page.Next
-		err = t.update(func(tx *store.Tx) error { return q.page(tx, page.Rows, answer, next == "") })
-		if err != nil {
+			if stop(); next != "" {
+				<-coming
+			}
 			return err
 		}
 	}
 	return nil
+}
+
+// fetched is a page, or why there is none.
+type fetched struct {
+	page   salesforce.Page
+	answer salesforce.Answer
+	err    error
+}
+
+// fetch reads a page beside whatever else the pass does. Its outcome has to be waited for.
+func (t *pass) fetch(ctx context.Context, next string) <-chan fetched {
+	outcome := make(chan fetched, 1)
+	go func() {
+		page, answer, err := t.Salesforce.More(ctx, next)
+		outcome <- fetched{page, answer, err}
+	}()
+	return outcome
 }
 
 // failAll fails every question of a call that was not answered.

@@ -8,14 +8,14 @@ import { PassThrough } from 'node:stream';
 const jsforce = createRequire(join(process.cwd(), 'package.json'))('jsforce');
 const pages = [];
 for (let i = 0; existsSync(join(process.argv[2], `${i}.json`)); i++) {
-  pages.push(readFileSync(join(process.argv[2], `${i}.json`), 'utf8'));
+  pages.push(readFileSync(join(process.argv[2], `${i}.json`)));
 }
 
 const connection = new jsforce.Connection({ instanceUrl: 'https://acme.my.salesforce.com', accessToken: 'token', version: '67.0' });
 let next = 0;
 connection._transport = {
   httpRequest() {
-    const answer = Promise.resolve({ statusCode: 200, headers: { 'content-type': 'application/json;charset=UTF-8' }, body: pages[next++] });
+    const answer = Promise.resolve({ statusCode: 200, headers: { 'content-type': 'application/json;charset=UTF-8' }, body: pages[next++].toString('utf8') });
     answer.stream = () => new PassThrough();
     return answer;
   },
