@@ -17,6 +17,7 @@ type consistency struct {
 	report   *Report
 	progress Progress
 
+	coder                coder
 	codes, emails, links int // by which referrals were found
 }
 
@@ -59,12 +60,16 @@ func (c *consistency) values() {
 	}
 }
 
-// each reads all values of a bucket, and tells of those that cannot be read.
+// each reads all values of a bucket that are JSON, and tells of those that cannot be read.
 func each[T any](c *consistency, bucket []byte, fn func(key []byte, value T)) {
+	eachBy(c, bucket, fromJSON[T], fn)
+}
+
+func eachBy[T any](c *consistency, bucket []byte, read func(raw []byte) (T, error), fn func(key []byte, value T)) {
 	cursor := c.tx.bolt.Bucket(bucket).Cursor()
 	for k, raw := cursor.First(); k != nil; k, raw = cursor.Next() {
-		var value T
-		if err := json.Unmarshal(raw, &value); err != nil {
+		value, err := read(raw)
+		if err != nil {
 			c.add("%s %s cannot be read: %v", bucket, shown(k), err)
 			continue
 		}
@@ -83,7 +88,7 @@ func shown(key []byte) string {
 // referrals looks whether each referral is found by its code, e-mail and records, and whether what is owed about it agrees with where it stands.
 func (c *consistency) referrals() {
 	told, total := c.progress.of("checking the referrals"), count(c.tx, referralBucket)
-	each(c, referralBucket, func(key []byte, r rules.Referral) {
+	eachBy(c, referralBucket, c.coder.readReferral, func(key []byte, r rules.Referral) {
 		if c.report.Referrals++; c.report.Referrals%1000 == 0 {
 			told(c.report.Referrals, total)
 		}
@@ -156,7 +161,7 @@ func (c *consistency) waysBack() {
 	c.back(codeBucket, c.codes, "a code", func(r rules.Referral, text string) bool { return r.Code == text })
 	c.back(emailBucket, c.emails, "an e-mail address", func(r rules.Referral, text string) bool { return slices.Contains(email(r), text) })
 	c.back(linkBucket, c.links, "a record", func(r rules.Referral, text string) bool { return slices.Contains(linked(r), text) })
-	each(c, snapshotBucket, func(key []byte, s rules.Snapshot) {
+	eachBy(c, snapshotBucket, c.coder.readSnapshot, func(key []byte, s rules.Snapshot) {
 		c.report.Records++
 		switch id := string(key); {
 		case len(c.tx.ReferralsByRecord(id)) == 0:

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -10,12 +11,27 @@ import (
 
 // Referral returns a referral by its id.
 func (tx *Tx) Referral(id int64) (r rules.Referral, found bool, err error) {
-	return get[rules.Referral](tx.bolt, referralBucket, idKey(id))
+	raw := tx.bolt.Bucket(referralBucket).Get(idKey(id))
+	if raw == nil {
+		return r, false, nil
+	}
+	if r, err = tx.coder.readReferral(raw); err != nil {
+		return r, false, fmt.Errorf("%w: referral %d cannot be read: %w", ErrDamaged, id, err)
+	}
+	return r, true, nil
 }
 
 // PutReferral remembers a referral, and keeps the ways to find it (code, e-mail, linked records) in step. The snapshot of a record that
 // nobody links any more is dropped.
 func (tx *Tx) PutReferral(r rules.Referral) error {
+	key := idKey(r.ID)
+	raw, err := tx.coder.writeReferral(&r)
+	if err != nil {
+		return fmt.Errorf("store: referral %d: %w", r.ID, err)
+	}
+	if bytes.Equal(raw, tx.bolt.Bucket(referralBucket).Get(key)) {
+		return nil
+	}
 	old, _, err := tx.Referral(r.ID)
 	if err != nil {
 		return err
@@ -23,7 +39,7 @@ func (tx *Tx) PutReferral(r rules.Referral) error {
 	if err := tx.index(old, r); err != nil {
 		return fmt.Errorf("store: referral %d: %w", r.ID, err)
 	}
-	return tx.put(referralBucket, idKey(r.ID), r)
+	return tx.write(referralBucket, key, raw)
 }
 
 func (tx *Tx) index(old, r rules.Referral) error {
@@ -38,8 +54,13 @@ func (tx *Tx) index(old, r rules.Referral) error {
 			return err
 		}
 	}
-	if err := tx.reindex(emailBucket, r.ID, email(old), email(r)); err != nil {
-		return err
+	if old.Email != r.Email {
+		if err := tx.reindex(emailBucket, r.ID, email(old), email(r)); err != nil {
+			return err
+		}
+	}
+	if slices.EqualFunc(old.Links, r.Links, sameRecord) {
+		return nil
 	}
 	if err := tx.reindex(linkBucket, r.ID, linked(old), linked(r)); err != nil {
 		return err
@@ -53,6 +74,8 @@ func (tx *Tx) index(old, r rules.Referral) error {
 	}
 	return nil
 }
+
+func sameRecord(a, b rules.Link) bool { return a.RecordID == b.RecordID }
 
 // reindex makes the pairs (text, id) be those of now instead of those of before.
 func (tx *Tx) reindex(bucket []byte, id int64, before, now []string) error {
@@ -116,8 +139,8 @@ func (tx *Tx) ReferralsByRecord(recordID string) []int64 { return ids(tx.bolt, l
 // Referrals calls fn for each referral, by id, until fn returns an error. fn must not write.
 func (tx *Tx) Referrals(fn func(rules.Referral) error) error {
 	return tx.bolt.Bucket(referralBucket).ForEach(func(key, raw []byte) error {
-		var r rules.Referral
-		if err := json.Unmarshal(raw, &r); err != nil {
+		r, err := tx.coder.readReferral(raw)
+		if err != nil {
 			return fmt.Errorf("%w: referral %d cannot be read: %w", ErrDamaged, keyID(key), err)
 		}
 		return fn(r)
@@ -126,12 +149,23 @@ func (tx *Tx) Referrals(fn func(rules.Referral) error) error {
 
 // Snapshot returns what is known of a linked record.
 func (tx *Tx) Snapshot(recordID string) (s rules.Snapshot, found bool, err error) {
-	return get[rules.Snapshot](tx.bolt, snapshotBucket, []byte(recordID))
+	raw := tx.bolt.Bucket(snapshotBucket).Get([]byte(recordID))
+	if raw == nil {
+		return s, false, nil
+	}
+	if s, err = tx.coder.readSnapshot(raw); err != nil {
+		return s, false, fmt.Errorf("%w: snapshot %q cannot be read: %w", ErrDamaged, recordID, err)
+	}
+	return s, true, nil
 }
 
 // PutSnapshot remembers what is known of a record, which has to be linked.
 func (tx *Tx) PutSnapshot(recordID string, s rules.Snapshot) error {
-	return tx.put(snapshotBucket, []byte(recordID), s)
+	raw, err := tx.coder.writeSnapshot(&s)
+	if err != nil {
+		return fmt.Errorf("store: snapshot %q: %w", recordID, err)
+	}
+	return tx.write(snapshotBucket, []byte(recordID), raw)
 }
 
 // Records returns a referral's links with what is known of each record.

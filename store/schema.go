@@ -5,12 +5,13 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"strconv"
 
 	bolt "go.etcd.io/bbolt"
 )
 
 // Schema is the version of the layout in this package's comment. A change of layout raises it and migrates.
-const Schema = 1
+const Schema = 2
 
 var (
 	metaBucket      = []byte("meta")
@@ -53,6 +54,18 @@ func pairKey(text string, id int64) []byte {
 	return binary.BigEndian.AppendUint64(append([]byte(text), 0), uint64(id))
 }
 
+// schema is the schema that the file is in.
+func (tx *Tx) schema() int {
+	version, _ := strconv.Atoi(string(tx.bolt.Bucket(metaBucket).Get(schemaKey))) // which open has found to be a number
+	return version
+}
+
+// raiseSchema has a store of an earlier schema be of this one, in the first transaction that changes anything: what that writes an earlier version
+// would not understand. What it does not write stays as it is, and can be read.
+func (tx *Tx) raiseSchema() error {
+	return tx.write(metaBucket, schemaKey, []byte(strconv.Itoa(Schema)))
+}
+
 func get[T any](tx *bolt.Tx, bucket, key []byte) (value T, found bool, err error) {
 	found, err = load(tx, bucket, key, &value)
 	return value, found, err
@@ -78,14 +91,14 @@ func (tx *Tx) put(bucket, key []byte, value any) error {
 	return tx.write(bucket, key, raw)
 }
 
-// write stores a value, unless it stands there already.
+// write stores a copy of a value, unless it stands there already.
 func (tx *Tx) write(bucket, key, raw []byte) error {
 	b := tx.bolt.Bucket(bucket)
 	if old := b.Get(key); old != nil && bytes.Equal(old, raw) {
 		return nil
 	}
 	tx.changed = true
-	if err := b.Put(key, raw); err != nil {
+	if err := b.Put(key, bytes.Clone(raw)); err != nil { // bbolt keeps what it is given until the transaction ends
 		return fmt.Errorf("store: %s: %w", bucket, err)
 	}
 	return nil

@@ -17,6 +17,7 @@ import (
 type Tx struct {
 	bolt    *bolt.Tx
 	changed bool
+	coder   coder
 }
 
 // errUnchanged ends a transaction that has nothing to commit.
@@ -37,6 +38,9 @@ func (s *Store) Update(fn func(*Tx) error) error {
 	err := s.update(func(b *bolt.Tx) error {
 		tx := &Tx{bolt: b}
 		err := fn(tx)
+		if err == nil && tx.changed {
+			err = tx.raiseSchema()
+		}
 		if committing = err == nil && tx.changed; committing || err != nil {
 			return err
 		}
