@@ -55,7 +55,7 @@ func (c *consistency) values() {
 	if _, err := c.tx.Owner(); err != nil {
 		c.add("%v", err)
 	}
-	if _, _, err := get[uint64](c.tx.bolt, metaBucket, sweepsKey); err != nil {
+	if _, _, err := get[uint64](c.tx, metaBucket, sweepsKey); err != nil {
 		c.add("%v", err)
 	}
 }
@@ -118,12 +118,12 @@ func (c *consistency) ways(r rules.Referral) {
 		}
 	}
 	for _, folded := range email(r) {
-		if c.emails++; c.tx.bolt.Bucket(emailBucket).Get(pairKey(folded, r.ID)) == nil {
+		if c.emails++; c.tx.value(emailBucket, pairKey(folded, r.ID)) == nil {
 			c.add("referral %d is not found by its e-mail address", r.ID)
 		}
 	}
 	for _, id := range linked(r) {
-		if c.links++; c.tx.bolt.Bucket(linkBucket).Get(pairKey(id, r.ID)) == nil {
+		if c.links++; c.tx.value(linkBucket, pairKey(id, r.ID)) == nil {
 			c.add("referral %d is not found by its record %s", r.ID, id)
 		}
 	}
@@ -144,7 +144,7 @@ func (c *consistency) promises(r rules.Referral) {
 	if owed && debt.Campaign != r.CampaignID {
 		c.add("what is owed about referral %d is of campaign %d, and the referral of %d", r.ID, debt.Campaign, r.CampaignID)
 	}
-	if r.Standing == rules.Pending && r.Verdict.Outcome == rules.Held && c.tx.bolt.Bucket(heldBucket).Get(idKey(r.ID)) == nil {
+	if r.Standing == rules.Pending && r.Verdict.Outcome == rules.Held && c.tx.value(heldBucket, idKey(r.ID)) == nil {
 		c.add("referral %d is held, and is not listed among those that wait for a person", r.ID)
 	}
 }
@@ -240,7 +240,7 @@ func (c *consistency) marks() {
 		c.keys(bucket, func(k, _ []byte) {
 			if len(k) != 8 {
 				c.add("%s has an entry that leads nowhere", bucket)
-			} else if c.tx.bolt.Bucket(referralBucket).Get(k) == nil {
+			} else if c.tx.value(referralBucket, k) == nil {
 				c.add("%s has referral %d, which is not known", bucket, keyID(k))
 			}
 		})

@@ -19,7 +19,7 @@ import (
 	"qualifyd/store"
 )
 
-func newPath(t *testing.T) string { return filepath.Join(t.TempDir(), "qualifyd.db") }
+func newPath(t testing.TB) string { return filepath.Join(t.TempDir(), "qualifyd.db") }
 
 // filled makes a closed store with a few hundred referrals.
 func filled(t *testing.T, path string) {

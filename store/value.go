@@ -175,18 +175,19 @@ type coder struct {
 	all     string // the whole value that is read: its texts are parts of this copy
 	written []byte
 	texts   []string  // that the value has so far
+	keys    []string  // of a map that is written
 	before  time.Time // the time before
 	err     error
 }
 
 // write begins to write a value.
 func (c *coder) write() {
-	*c = coder{written: append(c.written[:0], Schema), texts: c.texts[:0], before: time.Unix(0, 0)}
+	*c = coder{written: append(c.written[:0], Schema), texts: c.texts[:0], keys: c.keys, before: time.Unix(0, 0)}
 }
 
 // read begins to read a value.
 func (c *coder) read(raw []byte) {
-	*c = coder{reading: true, written: c.written, texts: c.texts[:0], before: time.Unix(0, 0)}
+	*c = coder{reading: true, written: c.written, texts: c.texts[:0], keys: c.keys, before: time.Unix(0, 0)}
 	if len(raw) == 0 || raw[0] != Schema {
 		c.err = errors.New("it begins like no value")
 		return
@@ -377,7 +378,9 @@ func table[T any](c *coder, m *map[string]T, part func(*coder, *T)) {
 	}
 	if !c.reading {
 		var value T
-		for _, key := range slices.Sorted(maps.Keys(*m)) {
+		c.keys = slices.AppendSeq(c.keys[:0], maps.Keys(*m))
+		slices.Sort(c.keys)
+		for _, key := range c.keys {
 			value = (*m)[key]
 			c.text(&key)
 			part(c, &value)

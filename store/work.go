@@ -37,7 +37,7 @@ func (s *Store) checkAfterCrash() error {
 	var p problems
 	err := guarded(func() error {
 		closed := false
-		if err := s.View(func(tx *Tx) error { closed = tx.bolt.Bucket(metaBucket).Get(atWorkKey) == nil; return nil }); err != nil || closed {
+		if err := s.View(func(tx *Tx) error { closed = tx.value(metaBucket, atWorkKey) == nil; return nil }); err != nil || closed {
 			return err
 		}
 		if _, err := s.checkPages(&p, nil, time.Now().Add(quickWithin)); err != nil || len(p.list) > 0 {
