@@ -171,8 +171,9 @@ func (c *coder) wrote(w *rules.Written) {
 // coder reads a value, or writes one: what names its parts is the same for both.
 type coder struct {
 	reading bool
-	left    []byte // what is left to be read
-	all     string // the whole value that is read: its texts are parts of this copy
+	raw     []byte // the whole value that is read
+	copy    string // of it: its texts are parts of this
+	at      int    // how much of it was read
 	written []byte
 	texts   []string  // that the value has so far
 	keys    []string  // of a map that is written
@@ -192,14 +193,14 @@ func (c *coder) read(raw []byte) {
 		c.err = errors.New("it begins like no value")
 		return
 	}
-	c.left, c.all = raw[1:], string(raw)
+	c.raw, c.copy, c.at = raw, string(raw), 1
 }
 
 var errBroken = errors.New("it breaks off, or makes no sense")
 
 // broken has nothing more be read.
 func (c *coder) broken() {
-	c.left = nil
+	c.at = len(c.raw)
 	if c.err == nil {
 		c.err = errBroken
 	}
@@ -207,7 +208,7 @@ func (c *coder) broken() {
 
 // end tells what was wrong with a value that was read or written.
 func (c *coder) end() error {
-	if c.reading && c.err == nil && len(c.left) > 0 {
+	if c.reading && c.err == nil && c.at < len(c.raw) {
 		c.broken()
 	}
 	return c.err
@@ -218,12 +219,13 @@ func (c *coder) number(n *uint64) {
 		c.written = binary.AppendUvarint(c.written, *n)
 		return
 	}
-	read, size := binary.Uvarint(c.left)
+	read, size := binary.Uvarint(c.raw[c.at:])
 	if size <= 0 {
 		c.broken()
 		return
 	}
-	*n, c.left = read, c.left[size:]
+	*n = read
+	c.at += size
 }
 
 func (c *coder) integer(n *int64) {
@@ -260,11 +262,11 @@ func (c *coder) text(s *string) {
 	switch again := n&1 == 1; {
 	case again && n>>1 < uint64(len(c.texts)):
 		*s = c.texts[n>>1]
-	case again || n>>1 > uint64(len(c.left)):
+	case again || n>>1 > uint64(len(c.raw)-c.at):
 		c.broken()
 	default:
-		*s = c.all[len(c.all)-len(c.left):][:n>>1]
-		c.left = c.left[n>>1:]
+		*s = c.copy[c.at:][:n>>1]
+		c.at += len(*s)
 		c.occurred(*s)
 	}
 }
@@ -345,7 +347,7 @@ func (c *coder) writeTime(t time.Time) {
 func (c *coder) length(n int) int {
 	written := uint64(n + 1)
 	c.number(&written)
-	if c.reading && written > uint64(len(c.left)+1) { // an element has a byte at least
+	if c.reading && written > uint64(len(c.raw)-c.at+1) { // an element has a byte at least
 		c.broken()
 		return -1
 	}
