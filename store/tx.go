@@ -252,7 +252,7 @@ func (tx *Tx) Calls(at time.Time) (int, error) {
 	return total, nil
 }
 
-// LastPass is when the newest pass that asked Salesforce ended, by the service's time, and what it cost in API calls.
+// LastPass is when the newest pass that asked Salesforce last counted its calls, by the service's time, and how many it has made.
 type LastPass struct {
 	At    time.Time
 	Calls int
