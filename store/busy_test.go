@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	bolt "go.etcd.io/bbolt"
+
 	"qualifyd/rules"
 	"qualifyd/store"
 )
@@ -26,7 +28,7 @@ func BenchmarkABusyPass(b *testing.B) {
 		}},
 	} {
 		b.Run(test.order, func(b *testing.B) {
-			s, ids := busyStore(b, records), make([]string, records)
+			s, ids := busyStore(b, newPath(b), records), make([]string, records)
 			for i := range ids {
 				ids[i] = busyLead(i)
 			}
@@ -102,8 +104,8 @@ func judgeRows(b *testing.B, s *store.Store, rows int) {
 func busyLead(i int) string { return fmt.Sprintf("00Q5f%010dAAA", i) }
 
 // busyStore has referrals as they typically are, with a linked Lead each.
-func busyStore(b *testing.B, records int) *store.Store {
-	s, err := store.Create(newPath(b))
+func busyStore(b testing.TB, path string, records int) *store.Store {
+	s, err := store.Create(path)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -133,4 +135,30 @@ func busyStore(b *testing.B, records int) *store.Store {
 		b.Fatal(err)
 	}
 	return s
+}
+
+// A typical referral with its Lead takes at most 800 bytes of a compacted file, all told; the ledger is apart.
+func TestWhatAReferralTakes(t *testing.T) {
+	const referrals, most = 10_000, 800
+	path := newPath(t)
+	if err := busyStore(t, path, referrals).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Compact(path, nil); err != nil {
+		t.Fatal(err)
+	}
+	total := 0
+	edit(t, path, func(tx *bolt.Tx) error {
+		return tx.ForEach(func(name []byte, b *bolt.Bucket) error {
+			if s := b.Stats(); s.KeyN > 1 {
+				pages := s.LeafAlloc + s.BranchAlloc
+				t.Logf("%-16s %4d bytes a referral, of these %d of keys, values and their places", name, pages/referrals, s.LeafInuse/referrals)
+				total += pages
+			}
+			return nil
+		})
+	})
+	if total > most*referrals {
+		t.Errorf("got %d bytes a referral, want at most %d", total/referrals, most)
+	}
 }

@@ -139,6 +139,7 @@ func (tx *Tx) Append(e Entry) error {
 	e.Who, e.Note = strings.ToValidUTF8(e.Who, "\ufffd"), strings.ToValidUTF8(e.Note, "\ufffd")
 	e.Number, e.Previous, e.Hash = 0, "", ""
 	b := tx.bolt.Bucket(ledgerBucket)
+	b.FillPercent = 1 // lines are added at the end, and never change
 	if last, raw := b.Cursor().Last(); last != nil {
 		var previous Entry
 		if err := json.Unmarshal(raw, &previous); err != nil {
