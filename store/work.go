@@ -11,7 +11,7 @@ import (
 // atWorkKey is in meta from when a process began to work on the store to when it closed it: after a crash or a power cut it is still there.
 var atWorkKey = []byte("at_work")
 
-// quickWithin is how long the check at a start may take; what it did not come to is taken to be whole. A store of 200,000 referrals (860 MB)
+// quickWithin is how long the check at a start may take; what it did not come to is taken to be whole. A store of a million referrals (740 MB)
 // takes a second or two.
 const quickWithin = 20 * time.Second
 
