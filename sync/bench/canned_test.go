@@ -36,19 +36,31 @@ type canned struct {
 func newCanned(t testing.TB, pages [][]byte) *canned {
 	t.Helper()
 	c := &canned{org: sandbox.NewOrg(time.Now), pages: pages}
-	c.org.AddField("Lead", sandbox.FieldDef{Name: "Referral_Code__c", Label: "Referral Code", Type: "string", Length: 40, ExternalID: true})
-	for field, value := range map[string]string{"Status": "Qualified", "Rating": "Hot", "LeadSource": "Partner Referral"} {
-		c.org.AddPicklistValue("Lead", field, sandbox.PicklistValue{Value: value})
-	}
+	prepare(c.org)
 	c.Server = httptest.NewServer(c)
 	t.Cleanup(c.Close)
 	c.org.SetURL(c.URL)
 	return c
 }
 
+// prepare gives an org what fill's campaigns ask for.
+func prepare(org *sandbox.Org) {
+	org.AddField("Lead", sandbox.FieldDef{Name: "Referral_Code__c", Label: "Referral Code", Type: "string", Length: 40, ExternalID: true})
+	for field, value := range map[string]string{"Status": "Qualified", "Rating": "Hot", "LeadSource": "Partner Referral"} {
+		org.AddPicklistValue("Lead", field, sandbox.PicklistValue{Value: value})
+	}
+}
+
+// beginCanned is where a client has the prepared answer begin.
+const beginCanned = "/begin"
+
 const nextPage = "/services/data/v67.0/query/01gBENCH-"
 
 func (c *canned) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == beginCanned {
+		c.on.Store(true)
+		return
+	}
 	if !c.on.Load() {
 		c.org.Handler().ServeHTTP(w, r)
 		return

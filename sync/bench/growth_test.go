@@ -17,11 +17,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"qualifyd/store"
 	"qualifyd/sync/poll"
-	"qualifyd/sync/referralfactory"
 	"qualifyd/sync/salesforce"
 	"qualifyd/sync/sandbox"
 )
@@ -32,6 +29,8 @@ type grown struct {
 	fill                     time.Duration
 	start, startKilled, pass time.Duration
 	heap, anonymous          int // bytes in use, at most
+	changed                  int // rows of a busy pass
+	busyAnonymous            int // bytes in use in it, at most
 	filled, compacted        int // bytes of the file
 	written                  int // bytes that an idle pass writes
 }
@@ -77,6 +76,7 @@ func showGrown(g, least grown) {
 	line("written by an idle pass", float64(g.written)/1024, "KB", noLimit, 0)
 	line("heap in use, idle", mb(g.heap), "MB", atMost, 64)
 	line("anonymous memory, idle", mb(g.anonymous), "MB", atMost, 64)
+	line(fmt.Sprintf("anonymous memory, %d linked rows changed", g.changed), mb(g.busyAnonymous), "MB", atMost, 64)
 	line("file as filled", float64(g.filled)/float64(g.referrals), "bytes/referral", noLimit, 0)
 	if perReferral := float64(g.compacted) / float64(g.referrals); g.referrals < 100_000 { // the file grows by megabytes
 		line("file after store compact", perReferral, "bytes/referral", noLimit, 0)
@@ -106,6 +106,8 @@ func grow(t *testing.T, referrals int) grown {
 	g.startKilled = start(t, killed)
 	os.Remove(killed)
 	g.pass, g.heap, g.anonymous, g.written = idle(t, path)
+	g.changed = min(referrals/2, 200_000) // of more than half, it would cost fewer calls to read them by Id
+	g.busyAnonymous = busy(t, path, g.changed)
 	return g
 }
 
@@ -186,6 +188,72 @@ func idle(t *testing.T, path string) (pass time.Duration, heap, anonymous, writt
 	return time.Duration(nanoseconds), heap, anonymous, written
 }
 
+// busyAt and busyWith name, in the environment, the org for a process that makes a busy pass, and its app's Id and secret.
+const busyAt, busyWith = "QUALIFYD_BUSY_ORG", "QUALIFYD_BUSY_APP"
+
+// busy has a process of its own make a pass over so many linked Leads that changed, and tells what it held in memory at most. The answers are made
+// in this process.
+func busy(t *testing.T, path string, rows int) (anonymous int) {
+	t.Helper()
+	c := newCanned(t, changedLeads(rows, 100, true))
+	id, secret := c.org.Credentials()
+	child := exec.Command(os.Args[0], "-test.run=^TestABusyPass$", "-test.v")
+	child.Env = append(os.Environ(), grownStore+"="+path, busyAt+"="+c.URL, busyWith+"="+id+" "+secret)
+	out, err := child.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v:\n%s", err, out)
+	}
+	if got, want := c.calls.Load(), int64(len(c.pages)); got != want {
+		t.Errorf("got %d calls in a busy pass, want %d, one a page", got, want)
+	}
+	_, told, _ := strings.Cut(string(out), "busy: ")
+	if _, err := fmt.Sscan(told, &anonymous); err != nil {
+		t.Fatalf("%v in\n%s", err, out)
+	}
+	return anonymous
+}
+
+// TestABusyPass is that process. In the ordinary tests it makes a pass over few rows.
+func TestABusyPass(t *testing.T) {
+	path, url, app := os.Getenv(grownStore), os.Getenv(busyAt), os.Getenv(busyWith)
+	if url == "" {
+		path = filepath.Join(t.TempDir(), "qualifyd.db")
+		fill(t, path, 10)
+		busy(t, path, 10)
+		return
+	}
+	s, err := store.OpenToWork(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	id, secret, _ := strings.Cut(app, " ")
+	p := newPoller(t, s, salesforce.Options{LoginURL: url, ClientID: id, ClientSecret: secret})
+	pass := func() {
+		if err := p.Pass(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pass()
+	if _, err := http.Post(url+beginCanned, "", nil); err != nil {
+		t.Fatal(err)
+	}
+	most, stop := 0, make(chan bool)
+	go func() {
+		for {
+			most = max(most, anonymousMemory(t))
+			select {
+			case <-time.After(5 * time.Millisecond):
+			case stop <- true:
+				return
+			}
+		}
+	}()
+	pass()
+	<-stop
+	t.Logf("busy: %d", most)
+}
+
 // passIdly is that process. Its store is opened as by a daemon; nothing changes in the org.
 func passIdly(t *testing.T, path string) {
 	s, err := store.OpenToWork(path)
@@ -193,8 +261,7 @@ func passIdly(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	org := sandbox.NewOrg(nil)
-	p := poller(t, s, org)
+	org, p := idleOrg(t, s)
 	pass := func() time.Duration {
 		begun := time.Now()
 		if err := p.Pass(context.Background()); err != nil {
@@ -218,34 +285,15 @@ func passIdly(t *testing.T, path string) {
 	t.Logf("idle: %d %d %d %d", took.Nanoseconds(), heap, anonymous, written)
 }
 
-// poller is one as the daemon has it, on a sandbox org.
-func poller(t *testing.T, s *store.Store, org *sandbox.Org) *poll.Poller {
+// idleOrg is a sandbox org in which nothing happens, and what makes passes over it.
+func idleOrg(t *testing.T, s *store.Store) (*sandbox.Org, *poll.Poller) {
 	t.Helper()
-	const sfHost, rfHost = "acme.my.salesforce.com", "api.referral-factory.com"
-	rf := sandbox.NewReferralFactory(nil)
-	org.AddField("Lead", sandbox.FieldDef{Name: "Referral_Code__c", Label: "Referral Code", Type: "string", Length: 40, ExternalID: true})
-	org.AddPicklistValue("Lead", "Status", sandbox.PicklistValue{Value: "Qualified"})
-	via := sandbox.Transport(map[string]http.Handler{sfHost: org.Handler(), rfHost: rf.Handler()})
-	var p *poll.Poller
+	const host = "acme.my.salesforce.com"
+	org := sandbox.NewOrg(nil)
+	prepare(org)
+	via := sandbox.Transport(map[string]http.Handler{host: org.Handler()})
 	id, secret := org.Credentials()
-	client, err := salesforce.New(salesforce.Options{
-		LoginURL: "https://" + sfHost, APIVersion: "67.0", Flow: salesforce.ClientCredentials, ClientID: id, ClientSecret: secret,
-		Transport: via, Spend: func(ctx context.Context) error { return p.Spend(ctx) }, Log: zerolog.Nop(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	users, err := referralfactory.New(referralfactory.Options{
-		BaseURL: "https://" + rfHost + "/api/v2", APIKey: rf.Key(), CallsPerMinute: 300, Transport: via, Log: zerolog.Nop(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p = poll.New(poll.Options{
-		Store: s, Salesforce: client, ReferralFactory: users, Account: rfHost + " " + rf.Key(), Zone: time.UTC, Log: zerolog.Nop(),
-		Settings: poll.Settings{Campaigns: filledCampaigns(), Overlap: 20 * time.Minute, Reconcile: func(last time.Time) time.Time { return last.AddDate(0, 0, 1) }},
-	})
-	return p
+	return org, newPoller(t, s, salesforce.Options{LoginURL: "https://" + host, ClientID: id, ClientSecret: secret, Transport: via})
 }
 
 // snapshotOf is the whole of a file.

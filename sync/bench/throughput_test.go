@@ -21,21 +21,19 @@ import (
 	"qualifyd/sync/salesforce"
 )
 
-// newPoller is what makes passes over a store, wired as the daemon wires it, and against a Salesforce on loopback.
-func newPoller(t testing.TB, s *store.Store, c *canned) *poll.Poller {
+// newPoller is what makes passes over a store, wired as the daemon wires it; o says where the org is, and with what to log in.
+func newPoller(t testing.TB, s *store.Store, o salesforce.Options) *poll.Poller {
 	t.Helper()
 	var poller *poll.Poller
-	id, secret := c.org.Credentials()
-	client, err := salesforce.New(salesforce.Options{
-		LoginURL: c.URL, APIVersion: "67.0", Flow: salesforce.ClientCredentials, ClientID: id, ClientSecret: secret,
-		Spend: func(ctx context.Context) error { return poller.Spend(ctx) }, Log: zerolog.Nop(),
-	})
+	o.APIVersion, o.Flow, o.Log = "67.0", salesforce.ClientCredentials, zerolog.Nop()
+	o.Spend = func(ctx context.Context) error { return poller.Spend(ctx) }
+	client, err := salesforce.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	poller = poll.New(poll.Options{
 		Store: s, Salesforce: client, Zone: time.UTC, Log: zerolog.Nop(),
-		Settings: poll.Settings{Campaigns: filledCampaigns(), Overlap: 20 * time.Minute, Reconcile: func(last time.Time) time.Time { return last.Add(24 * time.Hour) }},
+		Settings: poll.Settings{Campaigns: filledCampaigns(), Overlap: 20 * time.Minute, Reconcile: func(last time.Time) time.Time { return last.AddDate(0, 0, 1) }},
 	})
 	return poller
 }
@@ -150,13 +148,14 @@ func readAndDiscard(t *testing.T, c *canned) {
 func passOver(t *testing.T, c *canned, rows int) (perSecond float64, calls int64) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "qualifyd.db")
-	fill(t, path, rows)
+	fill(t, path, 2*rows) // with fewer, it would cost fewer calls to read all of them by Id
 	s, err := store.OpenToWork(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	p := newPoller(t, s, c)
+	id, secret := c.org.Credentials()
+	p := newPoller(t, s, salesforce.Options{LoginURL: c.URL, ClientID: id, ClientSecret: secret})
 	pass := func() {
 		if err := p.Pass(t.Context()); err != nil {
 			t.Fatal(err)
