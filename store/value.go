@@ -13,7 +13,8 @@ import (
 )
 
 // How a referral and a snapshot are written down. There are as many of them as there are referrals, and a busy pass does little else than read and
-// write them, so they are not JSON: a typical pair takes 420 bytes in place of 1,960, and is read and written in a tenth of the time.
+// write them, so they are not JSON: a typical pair takes 455 bytes in place of 1,875, and is read and written in a tenth of the time
+// (CBOR with numbered fields and times: a snapshot in twice the bytes and more than twice the time of this).
 //
 // A value begins with the schema that it is written in (a byte; values of schema 1 are JSON, which begins with a brace). Its parts follow in the order
 // in which layOutReferral and layOutSnapshot name them, without names of their own:
