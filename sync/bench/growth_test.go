@@ -168,6 +168,9 @@ func kill(t *testing.T, path, killed string) {
 	}
 }
 
+// asTheDaemon has a process collect its garbage as often as the daemon does (cmd/qualifyd/main.go).
+const asTheDaemon = "GOGC=50"
+
 // grownStore names, in the environment, the store for a process that makes idle passes.
 const grownStore = "QUALIFYD_GROWN_STORE"
 
@@ -175,7 +178,7 @@ const grownStore = "QUALIFYD_GROWN_STORE"
 func idle(t *testing.T, path string) (pass time.Duration, heap, anonymous, written int) {
 	t.Helper()
 	child := exec.Command(os.Args[0], "-test.run=^TestGrowth$", "-test.v")
-	child.Env = append(os.Environ(), grownStore+"="+path)
+	child.Env = append(os.Environ(), asTheDaemon, grownStore+"="+path)
 	out, err := child.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v:\n%s", err, out)
@@ -198,7 +201,7 @@ func busy(t *testing.T, path string, rows int) (anonymous int) {
 	c := newCanned(t, changedLeads(rows, 100, true))
 	id, secret := c.org.Credentials()
 	child := exec.Command(os.Args[0], "-test.run=^TestABusyPass$", "-test.v")
-	child.Env = append(os.Environ(), grownStore+"="+path, busyAt+"="+c.URL, busyWith+"="+id+" "+secret)
+	child.Env = append(os.Environ(), asTheDaemon, grownStore+"="+path, busyAt+"="+c.URL, busyWith+"="+id+" "+secret)
 	out, err := child.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v:\n%s", err, out)
