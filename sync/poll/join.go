@@ -160,10 +160,21 @@ func (t *pass) arrive(tx *store.Tx, sought rules.Referral, found map[string]seen
 			return a, false, err
 		}
 	}
-	if todo.Create || todo.Mark != nil {
+	has, err := hasRecord(tx, r, c.Object)
+	if err != nil {
+		return a, false, err
+	}
+	if todo.Create && !has || todo.Mark != nil {
 		return arrival{r, c, todo.Mark}, true, nil
 	}
 	return a, false, t.arrived(tx, id, mayWrite)
+}
+
+// hasRecord tells whether a record of an object that is there is a referral's already. A look-up does not find all of them: one may be linked by an
+// e-mail that the referral or the record has had, or by a pin.
+func hasRecord(tx *store.Tx, r rules.Referral, object rules.Object) (bool, error) {
+	records, err := tx.Records(r)
+	return slices.ContainsFunc(records, func(l rules.Linked) bool { return l.Link.Object == object && !l.Deleted }), err
 }
 
 // arrived takes a referral off the list of those to join. settled is set when nothing is ever to be created or marked for it.

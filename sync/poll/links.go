@@ -16,11 +16,6 @@ func (t *pass) settleLinks(tx *store.Tx, s seen, look *sight) error {
 	if err != nil || len(claimants) == 0 {
 		return err
 	}
-	snapshot, _, err := tx.Snapshot(s.ID)
-	if err != nil {
-		return err
-	}
-	neverSeen := snapshot.Values == nil
 	for _, ofCampaign := range byCampaign(claimants) {
 		var claims []rules.Claim
 		for _, c := range ofCampaign {
@@ -30,7 +25,7 @@ func (t *pass) settleLinks(tx *store.Tx, s seen, look *sight) error {
 		for _, c := range ofCampaign {
 			ambiguous := slices.Contains(disputed, c.claim.Referral)
 			if c.claim.Referral == owner || ambiguous {
-				err = t.link(tx, s, c, ambiguous, neverSeen, look)
+				err = t.link(tx, s, c, ambiguous, look)
 			} else {
 				err = t.unlink(tx, s, c)
 			}
@@ -142,16 +137,16 @@ func (t *pass) othersCode(tx *store.Tx, r rules.Referral, code string) bool {
 	return err == nil && found && o.CampaignID == r.CampaignID
 }
 
-// link makes the record the claimant's, if the duplicate policy admits it. A record seen for the first time is weighed even when the link is
-// there already.
-func (t *pass) link(tx *store.Tx, s seen, c claimant, ambiguous, neverSeen bool, look *sight) error {
+// link makes the record the claimant's, if the duplicate policy admits it. A record seen for the first time as the referral's is weighed even when the
+// link is there already; one that nobody has ever seen cannot be weighed yet.
+func (t *pass) link(tx *store.Tx, s seen, c claimant, ambiguous bool, look *sight) error {
 	r := c.Referral
 	old, linked := r.LinkTo(s.ID)
 	if intent, begun, err := tx.Intent(r.ID); err != nil || begun && !linked && t.fromIntent(c.campaign, intent, s) && (c.claim.Code || c.claim.Email) {
 		// The record that we asked for and had no answer about: what we wrote into it has to be its baseline before anything is observed.
 		return errors.Join(err, t.settleCreated(tx, r, c.campaign, intent, s.ID, time.Time{}))
 	}
-	if !linked || neverSeen {
+	if (!linked || old.Since.IsZero()) && !s.Created.IsZero() {
 		switch c.campaign.Admit(r, s.Record, c.kinds, t.madeByConversion(tx, r, s)) {
 		case rules.Blocks:
 			return t.block(tx, r, rules.Blocker{Object: s.Object, ID: s.ID, Created: s.Created})
