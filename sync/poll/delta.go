@@ -157,7 +157,8 @@ func (t *pass) noteGone(name string) error {
 	return t.update(func(tx *store.Tx) error { return tx.PutDescribe(name, described{At: t.now, Gone: true}) })
 }
 
-// poll asks what changed since the watermarks, and reads the records under formula rules (whose values move no stamp) in the same call.
+// poll asks what changed since the watermarks. In the same calls it begins to read by Id: what is marked, and the records under formula rules,
+// whose values move no stamp.
 func (t *pass) poll(ctx context.Context) error {
 	if err := t.demandFormulas(); err != nil {
 		return err
@@ -170,13 +171,7 @@ func (t *pass) poll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, r := range reads {
-		questions = append(questions, r.questions...)
-	}
-	if err := t.ask(ctx, questions); err != nil {
-		return err
-	}
-	return t.finishReads(reads)
+	return t.askReads(ctx, questions, reads[:min(len(reads), readsAtOnce)])
 }
 
 func (t *pass) deltaQuestion(d *delta) question {

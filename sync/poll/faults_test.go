@@ -27,6 +27,7 @@ func TestWhoCouldNotBeLookedUpIsNotJudged(t *testing.T) {
 		w.customer("ann@example.com")
 		ann := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
 		w.Lead(ann, sandbox.Fields{"Status": goodValue})
+		w.Fail("FROM Contact WHERE (Email IN", "UNKNOWN_EXCEPTION")
 		w.Fail("FROM Contact WHERE Email IN", "UNKNOWN_EXCEPTION")
 		mustContain(t, "a pass whose look-up fails", w.TryPass(), "look-up of Contacts by Email")
 		w.WantNot(ann, rules.NoRecord)

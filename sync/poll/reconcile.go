@@ -11,8 +11,8 @@ import (
 // reconcileMark is the watermark that says when the last reconciliation was.
 const reconcileMark = "reconcile"
 
-// lookupsAtOnce is for how many referrals records are looked up before what was found is taken in.
-const lookupsAtOnce = 2000
+// lookupsAtOnce is for how many referrals records are looked up before what was found is taken in: as many as fill one call for an object.
+const lookupsAtOnce = queriesACall * referralsAQuery
 
 // reconcile looks at every pending referral when its schedule fell due in this pass: its records are read by Id, and its code and e-mail
 // searched again. That finds what no delta shows: a record that committed very late, or was shared with us later. It does the same, for one
