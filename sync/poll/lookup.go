@@ -36,19 +36,21 @@ func (t *pass) anyLookupFailed(object rules.Object) bool {
 const referralsAQuery = 2000
 
 // lookup finds the records that carry the referrals' codes or have their e-mails. everywhere looks for e-mails on Leads and Contacts both where
-// the campaign's policy is do_nothing, which wants it; otherwise only on the campaign's object.
-func (t *pass) lookup(ctx context.Context, referrals []rules.Referral, everywhere bool) (map[string]seen, error) {
-	found := map[string]seen{}
+// the campaign's policy is do_nothing, which wants it; otherwise only on the campaign's object. Only on some objects is looked at all.
+func (t *pass) lookup(ctx context.Context, referrals []rules.Referral, everywhere bool, on func(rules.Object) bool) (*findings, error) {
+	found := &findings{records: map[string]seen{}, by: map[string][]string{}}
 	var questions []question
 	for some := range slices.Chunk(referrals, referralsAQuery) {
 		for _, w := range t.wantedValues(some, everywhere) {
-			questions = append(questions, t.lookupQuestion(w, found))
+			if on(w.object) {
+				questions = append(questions, t.lookupQuestion(w, found))
+			}
 		}
 	}
 	return found, t.ask(ctx, questions)
 }
 
-func (t *pass) lookupQuestion(w wantedOf, found map[string]seen) question {
+func (t *pass) lookupQuestion(w wantedOf, found *findings) question {
 	var fields []string
 	for _, in := range w.fields {
 		fields = append(fields, in.field)
@@ -58,8 +60,7 @@ func (t *pass) lookupQuestion(w wantedOf, found map[string]seen) question {
 		soql: func() salesforce.Soql { return t.lookupSoql(w) },
 		page: func(_ *store.Tx, rows []salesforce.Row, a salesforce.Answer, _ bool) error {
 			for _, row := range rows {
-				s := t.record(w.object, row, a.Since)
-				found[s.ID] = s
+				found.add(t.record(w.object, row, a.Since))
 			}
 			return nil
 		},
@@ -162,11 +163,40 @@ func quotable(text string) bool {
 	return err == nil
 }
 
+// findings are the records that a look-up found.
+type findings struct {
+	records map[string]seen
+	by      map[string][]string // their Ids, by what they carry: e-mails, folded, and codes
+}
+
+func (f *findings) add(s seen) {
+	f.records[s.ID] = s
+	f.by[s.email] = append(f.by[s.email], s.ID)
+	for _, code := range s.codes {
+		f.by[code] = append(f.by[code], s.ID)
+	}
+}
+
+// carrying are the records that carry one of some texts, sorted by Id. They are few: what the texts are to them is for the caller to see.
+func (f *findings) carrying(texts ...string) []seen {
+	var ids []string
+	for _, text := range texts {
+		if text != "" {
+			ids = append(ids, f.by[text]...)
+		}
+	}
+	slices.Sort(ids)
+	var out []seen
+	for _, id := range slices.Compact(ids) {
+		out = append(out, f.records[id])
+	}
+	return out
+}
+
 // candidates are those of the records found that have to do with a referral.
-func (t *pass) candidates(tx *store.Tx, r rules.Referral, c rules.Campaign, found map[string]seen) []rules.Candidate {
+func (t *pass) candidates(tx *store.Tx, r rules.Referral, c rules.Campaign, found *findings) []rules.Candidate {
 	var out []rules.Candidate
-	for _, id := range slices.Sorted(maps.Keys(found)) {
-		s := found[id]
+	for _, s := range found.carrying(rules.FoldEmail(r.Email), r.Code) {
 		code := s.codes[t.codeField(c, s.Object)]
 		one := rules.Candidate{
 			Record:       s.Record,
