@@ -57,6 +57,53 @@ func TestACodeFieldThatCannotBeFilteredOnStopsNoOtherCampaign(t *testing.T) {
 	})
 }
 
+// One look-up asks by e-mail and code at once. Where it fails for its code field, a campaign that has none goes on.
+func TestALookUpThatFailsForItsCodeFieldStopsNoCampaignWithoutOne(t *testing.T) {
+	byEmail := conversionCampaign()
+	byEmail.CodeField = ""
+	for name, fails := range map[string]func(w *world){
+		"it cannot be filtered on": func(w *world) {
+			w.org.AddField("Lead", sandbox.FieldDef{Name: "Notes__c", Label: "Notes", Type: "textarea", Length: 32000, NoFilter: true})
+		},
+		"Salesforce stumbles over it": func(w *world) {
+			w.org.AddField("Lead", sandbox.FieldDef{Name: "Notes__c", Label: "Notes", Type: "string", Length: 40})
+			w.Fail("Notes__c IN (", "UNKNOWN_EXCEPTION")
+		},
+		"it takes too long": func(w *world) {
+			w.org.AddField("Lead", sandbox.FieldDef{Name: "Notes__c", Label: "Notes", Type: "string", Length: 40})
+			w.Fail("Notes__c IN (", "QUERY_TIMEOUT")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			running(t, []rules.Campaign{fieldCampaign(), byEmail}, func(w *world) {
+				fails(w)
+				w.Configure(func(o *poll.Options) { o.Campaigns[0].CodeField = "Notes__c" })
+				ann, bob := w.Refer("Ann", 101), w.Refer("Bob", 103)
+				w.Lead(ann)
+				lead := w.Lead(bob)
+				mustContain(t, "a pass that cannot look codes up", w.TryPass(), "look-up of Leads by Notes__c")
+				w.WantLinks(bob, lead)
+				w.WantNot(bob, rules.NotConverted)
+				if sentence := w.Referral(ann).Verdict.Sentence; sentence != "it has not been looked up in Salesforce yet" {
+					t.Errorf("Ann, of the campaign with the code field: got %q, want her not to be judged", sentence)
+				}
+			})
+		})
+	}
+}
+
+// What takes Salesforce too long by e-mail and code at once is asked by one at a time, and nothing was wrong.
+func TestALookUpThatTakesTooLongFallsApart(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann, bob := w.Refer("Ann"), w.Refer("Bob")
+		a, b := w.Lead(ann, sandbox.Fields{codeField: nil}), w.Lead(bob, sandbox.Fields{"Email": "work@example.com"})
+		w.Fail(" FROM Lead WHERE (Email IN", "QUERY_TIMEOUT")
+		w.Passes(1)
+		w.WantLinks(ann, a)
+		w.WantLinks(bob, b)
+	})
+}
+
 // One answer that says INVALID_TYPE, as while a package is installed, does not make Leads gone for a day: they would be neither polled nor looked up,
 // and records would be made twice.
 func TestAnObjectIsNotGoneBecauseOneAnswerSaysSo(t *testing.T) {
