@@ -6,7 +6,9 @@ package poll_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +38,36 @@ func TestWhoCouldNotBeLookedUpIsNotJudged(t *testing.T) {
 		w.Passes(2)
 		w.WantNot(ann, rules.ExistingRecord)
 	})
+}
+
+// A look-up that was not answered at all has not shown that there is nobody: no record is made a second time.
+func TestNobodyIsCreatedOnALookUpThatWasNotAnswered(t *testing.T) {
+	looksUp := func(r *http.Request) bool {
+		return slices.ContainsFunc(slices.Collect(maps.Values(queriesIn(r))), func(soql string) bool { return strings.Contains(soql, "Email IN") })
+	}
+	for name, fails := range map[string]func(w *world){
+		"the call fails":         func(w *world) { w.org.SetFault(always(looksUp, sandbox.HTML(http.StatusServiceUnavailable))) },
+		"it may not read Leads":  func(w *world) { w.Fail(" FROM Lead WHERE (Email IN", "INSUFFICIENT_ACCESS") },
+		"no calls are left then": func(w *world) { w.Fail(" FROM Lead WHERE (Email IN", "REQUEST_LIMIT_EXCEEDED") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			running(t, one(creating(fieldCampaign(), rules.Update)), func(w *world) {
+				ann := w.Refer("Ann")
+				lead := w.Lead(ann)
+				fails(w)
+				if err := w.TryPass(); err == nil {
+					t.Error("a pass whose look-up fails: got no error")
+				}
+				w.WantRecords("Lead", 1)
+				w.Heal()
+				w.org.SetFault(nil)
+				w.After(time.Minute)
+				w.Passes(1)
+				w.WantRecords("Lead", 1)
+				w.WantLinks(ann, lead)
+			})
+		})
+	}
 }
 
 // "None stops the other objects and campaigns": a campaign whose code field cannot be asked for waits alone.

@@ -3,6 +3,7 @@ package poll_test
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +13,20 @@ import (
 )
 
 // worlds are what Salesforce may make of a query in a composite that is longer than a URL.
-var worlds = map[string]bool{"long queries are taken": false, "long queries are refused": true}
+var worlds = map[string]func(w *world){
+	"long queries are taken":     func(w *world) { w.org.BoundCompositeURLs(false) },
+	"long queries are refused":   func(w *world) { w.org.BoundCompositeURLs(true) },
+	"a call with one is refused": func(w *world) { w.org.SetFault(always(hasLongQuery, &sandbox.Fault{Status: 413})) },
+}
+
+func hasLongQuery(r *http.Request) bool {
+	for _, soql := range queriesIn(r) {
+		if len(url.QueryEscape(soql)) > 16_384 {
+			return true
+		}
+	}
+	return false
+}
 
 // Many has so many people referred, each with a Lead.
 func (w *world) Many(n int) (users []sandbox.User, leads []string) {
@@ -46,17 +60,24 @@ func (w *world) WantCalls(what string, want int) {
 	}
 }
 
-// What is asked for in bulk ends the same in both worlds. Where long queries are refused, that is found out with one call.
+// What is asked for in bulk ends the same in each world. Where long queries are refused, that is found out with one call.
 func TestMoreReferralsThanAQueryTakes(t *testing.T) {
 	const many = 2_300
-	for name, bound := range worlds {
+	for name, want := range map[string]struct {
+		first, reconciliation int // calls that the org counts
+		long                  int // queries that are asked
+	}{
+		"long queries are taken":     {7, 6, 8}, // by e-mail and code, and by Id, and both again
+		"long queries are refused":   {13, 10, 2},
+		"a call with one is refused": {13, 10, 2},
+	} {
 		t.Run(name, func(t *testing.T) {
 			story(t, one(fieldCampaign()), func(w *world) {
-				w.org.BoundCompositeURLs(bound)
+				worlds[name](w)
 				w.org.Track("Lead", "Status", true)
 				users, leads := w.Many(many)
 				w.Pass()
-				w.WantCalls("the first pass", map[bool]int{false: 7, true: 13}[bound])
+				w.WantCalls("the first pass", want.first)
 				w.WantAllLinked(users, leads)
 
 				// Of the first a history tells that commits very late, of the last only that it is shared later.
@@ -76,7 +97,7 @@ func TestMoreReferralsThanAQueryTakes(t *testing.T) {
 				w.After(20 * time.Hour)
 				w.Calls()
 				w.Pass()
-				w.WantCalls("a reconciliation", map[bool]int{false: 6, true: 10}[bound])
+				w.WantCalls("a reconciliation", want.reconciliation)
 				w.WantOnly(users[0], users[many-1])
 
 				long := 0
@@ -85,8 +106,8 @@ func TestMoreReferralsThanAQueryTakes(t *testing.T) {
 						long++
 					}
 				}
-				if want := map[bool]int{false: 8, true: 2}[bound]; long != want { // by e-mail and code, by Id, and both again; or one call of them
-					t.Errorf("queries longer than a URL: got %d, want %d", long, want)
+				if long != want.long {
+					t.Errorf("queries longer than a URL: got %d, want %d", long, want.long)
 				}
 			})
 		})
@@ -95,32 +116,27 @@ func TestMoreReferralsThanAQueryTakes(t *testing.T) {
 
 // A long query whose locator has expired is asked again in a composite: by its URL it could not be.
 func TestALongQueryIsAskedAgainInAComposite(t *testing.T) {
-	for name, bound := range worlds {
-		t.Run(name, func(t *testing.T) {
-			story(t, one(fieldCampaign()), func(w *world) {
-				w.org.BoundCompositeURLs(bound)
-				w.org.SetPageSize(200)
-				users, leads := w.Many(900)
-				refused, longest := 0, 0
-				w.org.SetFault(func(r *http.Request) *sandbox.Fault {
-					longest = max(longest, len(r.URL.RequestURI()))
-					if !strings.HasSuffix(r.URL.Path, "-200") {
-						return nil
-					}
-					if refused++; refused%2 == 0 {
-						return nil // the one that is asked for anew
-					}
-					return sandbox.Refusal(http.StatusBadRequest, "INVALID_QUERY_LOCATOR", "invalid query locator")
-				})
-				w.Pass()
-				w.WantAllLinked(users, leads)
-				if refused < 4 {
-					t.Errorf("got %d second pages asked for, want those of the look-up and of the reading, each twice", refused)
-				}
-				if longest > 15_100 {
-					t.Errorf("got a URL of %d bytes, want none that Salesforce may refuse", longest)
-				}
-			})
+	story(t, one(fieldCampaign()), func(w *world) {
+		w.org.SetPageSize(200)
+		users, leads := w.Many(900)
+		second, longest := 0, 0
+		w.org.SetFault(func(r *http.Request) *sandbox.Fault {
+			longest = max(longest, len(r.URL.RequestURI()))
+			if !strings.HasSuffix(r.URL.Path, "-200") {
+				return nil
+			}
+			if second++; second%2 == 0 {
+				return nil // of the query that was asked again
+			}
+			return sandbox.Refusal(http.StatusBadRequest, "INVALID_QUERY_LOCATOR", "invalid query locator")
 		})
-	}
+		w.Pass()
+		w.WantAllLinked(users, leads)
+		if second < 4 {
+			t.Errorf("got %d second pages asked for, want those of the look-up and of the reading, each twice", second)
+		}
+		if longest > 15_100 {
+			t.Errorf("got a URL of %d bytes, want none that Salesforce may refuse", longest)
+		}
+	})
 }

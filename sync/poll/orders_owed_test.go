@@ -288,8 +288,8 @@ func TestRecordsAreFoundByEmail(t *testing.T) {
 		for i := range 900 {
 			emails = append(emails, fmt.Sprintf("nobody%d@example.com", i))
 		}
-		for name, bound := range worlds {
-			w.org.BoundCompositeURLs(bound)
+		for name, begin := range worlds {
+			begin(w)
 			w.Restart() // a client that does not know yet
 			found, err := poll.RecordsByEmail(w.ctx, w.poller.Salesforce, rules.Lead, emails)
 			if err != nil || len(found) != 2 || len(found["ann@example.com"]) != 1 || found["ann@example.com"][0] != ann || len(found["two@example.com"]) != 2 {
