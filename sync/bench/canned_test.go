@@ -19,9 +19,6 @@ import (
 	"qualifyd/sync/sandbox"
 )
 
-// rowsAPage is how many rows of a query Salesforce puts into a page.
-const rowsAPage = 2000
-
 // canned is Salesforce with one long answer prepared: while it is on, a query for the Leads that changed gets that. Everything else the sandbox
 // org answers, so that the passes around it are real ones.
 type canned struct {

@@ -158,7 +158,8 @@ func (t *pass) noteGone(name string) error {
 	return t.update(func(tx *store.Tx) error { return tx.PutDescribe(name, described{At: t.now, Gone: true}) })
 }
 
-// poll asks what changed since the watermarks, and reads the records under formula rules (whose values move no stamp) in the same call.
+// poll asks what changed since the watermarks. In the same calls it begins to read by Id: what is marked, and the records under formula rules,
+// whose values move no stamp.
 func (t *pass) poll(ctx context.Context) error {
 	if err := t.demandFormulas(); err != nil {
 		return err
@@ -171,13 +172,7 @@ func (t *pass) poll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, r := range reads {
-		questions = append(questions, r.questions...)
-	}
-	if err := t.ask(ctx, questions); err != nil {
-		return err
-	}
-	return t.finishReads(reads)
+	return t.askReads(ctx, questions, reads[:min(len(reads), readsAtOnce)])
 }
 
 func (t *pass) deltaQuestion(d *delta) question {
@@ -314,34 +309,59 @@ func (t *pass) markLinked(tx *store.Tx, recordID string) error {
 	return nil
 }
 
-// longAnswer is the number of rows (five pages) up to which an answer is always read to its end.
-const longAnswer = 10_000
-
-// tooLong tells whether an answer is so long that reading the pending referrals' records by Id, and looking for their codes and e-mails,
-// costs fewer calls. A mass update would otherwise be read again by every pass inside the overlap.
+// tooLong tells whether an answer is so long that it costs fewer calls to look at all pending referrals for its object's sake: to read their
+// records by Id, and to look for their codes and e-mails. A mass update would otherwise be read again by every pass inside the overlap.
 func (t *pass) tooLong(d *delta, rows int) bool {
-	if rows <= longAnswer || d.mark.Resuming() {
+	const rowsAPage = 2000
+	further := inPortions(rows, rowsAPage) - 1 // the first page is there already
+	if d.mark.Resuming() || further <= fewestCallsToLook {
 		return false
 	}
-	if t.pending < 0 {
-		t.pending = t.countPending()
-	}
-	const rowsACall, readsACall = 2000, 500 // a read by Id asks for the record and its history
-	return rows/rowsACall > 2*t.pending/readsACall+queriesACall
+	return further > t.callsToLook(objectOf(d.name))
 }
 
-func (t *pass) countPending() int {
-	n := 0
+// fewestCallsToLook are a call to read by Id and one to search.
+const fewestCallsToLook = 2
+
+// callsToLook is how many calls it takes to look at all pending referrals for an object's sake.
+func (t *pass) callsToLook(object rules.Object) int {
+	if t.pending == nil {
+		t.pending = t.countPending()
+	}
+	queries := inPortions(t.pending.links[object], idsAQuery)
+	if len(t.historyFields(object)) > 0 {
+		queries *= 2
+	}
+	searches := inPortions(t.pending.sought, referralsAQuery)
+	return inPortions(queries, queriesACall) + inPortions(searches, queriesACall)
+}
+
+func inPortions(n, portion int) int { return (n + portion - 1) / portion }
+
+// pending is how many referrals a look at all pending ones is about.
+type pending struct {
+	sought int                  // whose code and e-mail are searched
+	links  map[rules.Object]int // to records that are read by Id
+}
+
+func (t *pass) countPending() *pending {
+	p := &pending{links: map[rules.Object]int{}}
 	err := t.view(func(tx *store.Tx) error {
 		return tx.Referrals(func(r rules.Referral) error {
-			if r.Standing == rules.Pending {
-				n++
+			if _, ours := t.campaign(r.CampaignID); !ours || r.Standing != rules.Pending {
+				return nil
+			}
+			if t.isSought(r) {
+				p.sought++
+			}
+			for _, l := range r.Links {
+				p.links[l.Object]++
 			}
 			return nil
 		})
 	})
 	if err != nil {
-		return 1 << 30 // unknown: read the answer
+		p.sought = 1 << 30 // unknown: read the answer
 	}
-	return n
+	return p
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -22,7 +21,7 @@ func (t *pass) joinNew(ctx context.Context) error {
 		some := waiting[:min(lookupsAtOnce, len(waiting))]
 		waiting = waiting[len(some):]
 		asked, _ := t.Salesforce.Now()
-		found, err := t.lookup(ctx, some, true)
+		found, err := t.lookup(ctx, some, true, anyObject)
 		if err != nil {
 			return err
 		}
@@ -32,12 +31,19 @@ func (t *pass) joinNew(ctx context.Context) error {
 			t.unjoined[c.ID] = t.unjoined[c.ID] || t.lookupFailed(c)
 			return t.lookupFailed(c)
 		})
-		if err := t.join(ctx, some, found, asked); err != nil {
-			return err
+		for some := range slices.Chunk(some, joinedAtOnce) {
+			if err := t.join(ctx, some, found, asked); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
+
+// joinedAtOnce is how many referrals, or records found for them, are taken in in one transaction.
+const joinedAtOnce = 2000
+
+func anyObject(rules.Object) bool { return true }
 
 // toJoin are the pending referrals to look up. While a campaign has not been swept whole, nobody knows who was there from the start: its
 // referrals wait.
@@ -96,7 +102,7 @@ type arrival struct {
 
 // join does what the campaigns' policies say in view of what a look-up found, which began at an instant of service time (zero where that is not
 // known).
-func (t *pass) join(ctx context.Context, referrals []rules.Referral, found map[string]seen, asked time.Time) error {
+func (t *pass) join(ctx context.Context, referrals []rules.Referral, found *findings, asked time.Time) error {
 	var writes []arrival
 	err := t.update(func(tx *store.Tx) error {
 		for _, r := range referrals {
@@ -122,7 +128,7 @@ func (t *pass) join(ctx context.Context, referrals []rules.Referral, found map[s
 }
 
 // arrive links or blocks one referral, and tells whether a record is to be created or marked for it.
-func (t *pass) arrive(tx *store.Tx, sought rules.Referral, found map[string]seen, asked time.Time) (a arrival, write bool, err error) {
+func (t *pass) arrive(tx *store.Tx, sought rules.Referral, found *findings, asked time.Time) (a arrival, write bool, err error) {
 	id := sought.ID
 	r, _, err := tx.Referral(id)
 	if err != nil || r.Email != sought.Email || r.Code != sought.Code {
@@ -156,7 +162,7 @@ func (t *pass) arrive(tx *store.Tx, sought rules.Referral, found map[string]seen
 		return a, false, errors.Join(t.block(tx, r, todo.Blockers...), tx.DropIntent(id), tx.Joined(id))
 	}
 	for _, record := range todo.Link {
-		if err := t.see(tx, found[record.ID], nil); err != nil {
+		if err := t.see(tx, found.records[record.ID], nil); err != nil {
 			return a, false, err
 		}
 	}
@@ -196,15 +202,14 @@ const settleAfter = 2 * time.Minute
 // madeByUs finds the record that a create request of ours made, though its answer was lost; "" when it is not there. Somebody may have deleted
 // it since; it was made all the same, and no other is. The e-mail that it was given counts even if the referral's is another by now, unless
 // somebody else is referred by it.
-func (t *pass) madeByUs(tx *store.Tx, r rules.Referral, c rules.Campaign, intent store.Intent, found map[string]seen) string {
-	for _, id := range slices.Sorted(maps.Keys(found)) {
-		s := found[id]
+func (t *pass) madeByUs(tx *store.Tx, r rules.Referral, c rules.Campaign, intent store.Intent, found *findings) string {
+	for _, s := range found.carrying(rules.FoldEmail(r.Email), t.given[r.ID], r.Code) {
 		code := s.codes[t.codeField(c, s.Object)]
 		byCode := code != "" && code == r.Code
 		former := s.email != "" && s.email == t.given[r.ID] && len(tx.ReferralsByEmail(s.email)) == 0
 		byEmail := former || s.email != "" && s.email == rules.FoldEmail(r.Email)
 		if t.fromIntent(c, intent, s) && (byCode || byEmail && !t.othersCode(tx, r, code)) {
-			return id
+			return s.ID
 		}
 	}
 	return ""

@@ -167,6 +167,7 @@ func namedLater(t *testing.T, fails bool) {
 		w.Passes(1)
 		w.Configure(func(o *poll.Options) { o.Campaigns = one(fieldCampaign()) })
 		if fails {
+			w.Fail(" FROM Lead WHERE (Email IN", "UNKNOWN_EXCEPTION")
 			w.Fail(" FROM Lead WHERE "+codeField+" IN", "UNKNOWN_EXCEPTION")
 			w.TryPass()
 			w.Heal()

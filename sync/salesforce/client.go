@@ -61,6 +61,7 @@ type Client struct {
 	unstored *replacement            // web; guarded by turn
 	usage    atomic.Pointer[usage]
 	clock    atomic.Pointer[reading]
+	long     atomic.Int32 // what became of long queries: longUnknown and so on
 }
 
 var apiVersion = regexp.MustCompile(`^[1-9][0-9]*\.0$`)

@@ -48,6 +48,8 @@ type Org struct {
 	cursors map[string]*cursor
 	batch   int // default rows a page
 	fault   faulter
+
+	boundURLs bool // of a composite's subrequests
 }
 
 type rule struct{ block bool }
