@@ -74,11 +74,11 @@ func reconcileSoon(tx *store.Tx) error {
 // searchPending looks for the codes and e-mails of all pending referrals on some objects. Those whose record Salesforce refused to take are tried
 // again.
 func (t *pass) searchPending(ctx context.Context, on func(rules.Object) bool) error {
-	var pending []rules.Referral
+	var pending []int64
 	err := t.view(func(tx *store.Tx) error {
 		return tx.Referrals(func(r rules.Referral) error {
 			if t.isSought(r) {
-				pending = append(pending, r)
+				pending = append(pending, r.ID)
 			}
 			return nil
 		})
@@ -87,7 +87,10 @@ func (t *pass) searchPending(ctx context.Context, on func(rules.Object) bool) er
 		return err
 	}
 	for all := len(pending); len(pending) > 0; t.tell("reconciling pending referrals", all-len(pending), all) {
-		some := pending[:min(lookupsAtOnce, len(pending))]
+		some, err := t.referrals(pending[:min(lookupsAtOnce, len(pending))])
+		if err != nil {
+			return err
+		}
 		pending = pending[len(some):]
 		found, err := t.lookup(ctx, some, false, on)
 		if err != nil {
@@ -98,6 +101,21 @@ func (t *pass) searchPending(ctx context.Context, on func(rules.Object) bool) er
 		}
 	}
 	return nil
+}
+
+// referrals are those with some ids, all of which there are.
+func (t *pass) referrals(ids []int64) (some []rules.Referral, err error) {
+	err = t.view(func(tx *store.Tx) error {
+		for _, id := range ids {
+			r, _, err := tx.Referral(id)
+			if err != nil {
+				return err
+			}
+			some = append(some, r)
+		}
+		return nil
+	})
+	return some, err
 }
 
 // isSought tells whether records of a referral are looked for at all.
