@@ -31,8 +31,8 @@ func (t *pass) joinNew(ctx context.Context) error {
 			t.unjoined[c.ID] = t.unjoined[c.ID] || t.lookupFailed(c)
 			return t.lookupFailed(c)
 		})
-		for some := range slices.Chunk(some, joinedAtOnce) {
-			if err := t.join(ctx, some, found, asked); err != nil {
+		for group := range slices.Chunk(some, joinedAtOnce) {
+			if err := t.join(ctx, group, found, asked); err != nil {
 				return err
 			}
 		}
