@@ -45,8 +45,8 @@ const joinedAtOnce = 2000
 
 func anyObject(rules.Object) bool { return true }
 
-// toJoin are the pending referrals to look up. While a campaign has not been swept whole, nobody knows who was there from the start: its
-// referrals wait.
+// toJoin are the referrals to look up, those that are decided by now too: a record with their e-mail may still be linked to another, who had it before.
+// While a campaign has not been swept whole, nobody knows who was there from the start: its referrals wait.
 func (t *pass) toJoin() ([]rules.Referral, error) {
 	var waiting []rules.Referral
 	err := t.update(func(tx *store.Tx) error {
@@ -60,7 +60,7 @@ func (t *pass) toJoin() ([]rules.Referral, error) {
 			switch {
 			case err != nil:
 				return err
-			case !found || r.Standing != rules.Pending:
+			case !found:
 				if err := tx.Joined(id); err != nil {
 					return err
 				}
@@ -134,15 +134,15 @@ func (t *pass) arrive(tx *store.Tx, sought rules.Referral, found *findings, aske
 	if err != nil || r.Email != sought.Email || r.Code != sought.Code {
 		return a, false, err // a sweep changed it meanwhile: the next pass looks it up as it is now
 	}
-	if r.Standing != rules.Pending {
-		return a, false, tx.Joined(id) // a sweep or an operator has decided it meanwhile
-	}
 	c, _ := t.campaign(r.CampaignID)
+	candidates := t.candidates(tx, r, c, found)
+	if r.Standing != rules.Pending { // a sweep or an operator has decided it: nothing is created for it, and nothing blocks it
+		return a, false, errors.Join(t.takeDecided(tx, candidates, found), tx.Joined(id))
+	}
 	known, err := tx.Campaign(c.ID)
 	if err != nil {
 		return a, false, err
 	}
-	candidates := t.candidates(tx, r, c, found)
 	intent, begun, err := tx.Intent(id)
 	if err != nil {
 		return a, false, err
@@ -174,6 +174,19 @@ func (t *pass) arrive(tx *store.Tx, sought rules.Referral, found *findings, aske
 		return arrival{r, c, todo.Mark}, true, nil
 	}
 	return a, false, t.arrived(tx, id, mayWrite)
+}
+
+// takeDecided has the records that were found for a referral that is decided be its own, and no other's any more.
+func (t *pass) takeDecided(tx *store.Tx, candidates []rules.Candidate, found map[string]seen) error {
+	for _, one := range candidates {
+		if one.Deleted {
+			continue
+		}
+		if err := t.see(tx, found[one.ID], nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // hasRecord tells whether a record of an object that is there is a referral's already. A look-up does not find all of them: one may be linked by an
