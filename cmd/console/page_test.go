@@ -309,6 +309,11 @@ func TestHowTheServicesStandIsSaidInWords(t *testing.T) {
 				return tx.PutRun(store.Run{Job: desk.PollJob, Begun: then, Ended: then, Well: then})
 			})
 		}, []string{"Silent", "does the daemon run?"}},
+		"a sweep that does not fit its schedule": {func(w *world) {
+			w.update(func(tx *store.Tx) error {
+				return tx.PutRun(store.Run{Job: desk.SweepJob, Begun: w.now.Add(-40 * time.Minute), Ended: w.now, Well: w.now})
+			})
+		}, []string{"took 40m0s, longer than poll.sweep (@every 10m) leaves it"}},
 		"a parked campaign": {func(w *world) {
 			w.update(func(tx *store.Tx) error {
 				return tx.PutCampaign(store.Campaign{ID: 101, Parked: "value_unknown", ParkedWhy: `Lead.Status has no "Qualifed"`})

@@ -78,6 +78,7 @@ type Run struct {
 	Well    time.Time `json:"well"` // when it last ended well
 	Trouble string    `json:"trouble,omitempty"`
 	Since   time.Time `json:"trouble_since,omitzero"`
+	TooLong string    `json:"too_long,omitempty"` // of a sweep that does not fit its schedule: a sentence
 }
 
 // CampaignStatus counts a campaign's referrals: each is one of Pending, Owed, Qualified, Elsewhere, Overridden and Rejected.
@@ -140,6 +141,10 @@ func (d *Desk) fillRuns(tx *store.Tx, s *Status) error {
 		runs[job] = r
 		s.Runs = append(s.Runs, Run{Job: r.Job, Begun: r.Begun, Ended: r.Ended, Well: r.Well, Trouble: r.Trouble, Since: r.Since})
 	}
+	if swept := runs[SweepJob]; stretched(swept, d.Config.Poll.Sweep) > 0 {
+		s.Runs[0].TooLong = fmt.Sprintf("took %s, longer than poll.sweep (%s) leaves it: sweeps are rarer than that",
+			swept.Ended.Sub(swept.Begun).Round(time.Second), d.Config.Poll.Sweep)
+	}
 	s.Salesforce = d.connection(runs[PollJob], s.At, d.Config.Poll.Schedule)
 	heard := runs[SweepJob]
 	if delivered := runs[DeliverJob]; heard.Trouble == "" && delivered.Trouble != "" && delivered.Ended.After(heard.Ended) {
@@ -147,6 +152,16 @@ func (d *Desk) fillRuns(tx *store.Tx, s *Status) error {
 	}
 	s.ReferralFactory = d.connection(heard, s.At, d.Config.Poll.Sweep)
 	return nil
+}
+
+// stretched is how far apart two runs of a job may be whose newest one took longer than its schedule leaves it: it is due again when it has ended. 0
+// where it fits.
+func stretched(r store.Run, spec string) time.Duration {
+	times, err := schedule.Parse(spec, 0)
+	if err != nil || r.Begun.IsZero() || !r.Ended.After(times.Next(r.Begun)) {
+		return 0
+	}
+	return times.Next(r.Ended).Sub(r.Begun)
 }
 
 // lateRuns is how many turns a job may miss before it is called silent.
@@ -161,7 +176,7 @@ func (d *Desk) connection(r store.Run, now time.Time, spec string) Connection {
 	case r.Trouble != "":
 		return Connection{Trouble, "since " + clock(r.Since) + ": " + r.Trouble}
 	}
-	due := r.Ended
+	due := r.Ended.Add(lateRuns * stretched(r, spec))
 	if times, err := schedule.Parse(spec, 0); err == nil {
 		for range lateRuns {
 			due = times.Next(due)

@@ -84,6 +84,34 @@ func TestAConnectionIsAsItsNewestTroubleSays(t *testing.T) {
 	}
 }
 
+// 200,000 users every five minutes: the sweep is rarer than scheduled, which is neither silence nor trouble.
+func TestASweepThatDoesNotFitItsScheduleIsRarer(t *testing.T) {
+	for took, want := range map[time.Duration]struct {
+		tooLong string
+		apart   time.Duration
+		state   desk.ConnectionState
+	}{
+		4 * time.Minute:  {"", 5 * time.Minute, desk.Silent},
+		42 * time.Minute: {"took 42m0s, longer than poll.sweep (@every 5m) leaves it: sweeps are rarer than that", 47 * time.Minute, desk.Connected},
+	} {
+		o := newOffice(t)
+		o.Now = func() time.Time { return noon }
+		o.Config.Poll.Sweep, o.Config.Poll.Schedule = "@every 5m", "@every 1m"
+		ended := noon.Add(-40 * time.Minute)
+		o.Store.Update(func(tx *store.Tx) error {
+			return tx.PutRun(store.Run{Job: desk.SweepJob, Begun: ended.Add(-took), Ended: ended, Well: ended})
+		})
+		s := must[desk.Status](o, "status", desk.Nothing{})
+		same(t, "what is said of a sweep of "+took.String(), s.Runs[0].TooLong, want.tooLong)
+		same(t, "connection 40 minutes after it", s.ReferralFactory.State, want.state)
+		v, err := o.Vitals()
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, "time between two sweeps", v.Intervals[desk.SweepJob], want.apart)
+	}
+}
+
 // A pass that fails for days moves no watermark; the calls of its beginning are not today's.
 func TestTheDaysCallsAreTodays(t *testing.T) {
 	o := newOffice(t)

@@ -22,7 +22,7 @@ type Vitals struct {
 	Parked          map[int64]bool       // by campaign: its rule cannot be judged by
 	Held            map[int64]map[rules.Reason]int
 	Outbox          OutboxStatus             // of Parked only the orders to set one back; Tally has the qualifications
-	Intervals       map[string]time.Duration // between two runs of a job, as in force
+	Intervals       map[string]time.Duration // between two runs of a job, as it is in force
 	Bytes           int64
 }
 
@@ -56,8 +56,12 @@ func (d *Desk) fillVitals(tx *store.Tx, v *Vitals) (err error) {
 	if err != nil {
 		return err
 	}
+	swept, err := tx.Run(SweepJob)
+	if err != nil {
+		return err
+	}
 	v.Intervals = map[string]time.Duration{
-		SweepJob: d.interval(d.Config.Poll.Sweep),
+		SweepJob: max(d.interval(d.Config.Poll.Sweep), stretched(swept, d.Config.Poll.Sweep)),
 		PollJob:  max(d.interval(d.Config.Poll.Schedule), poll.Apart(last, v.Calls.Used, v.Calls.Share)),
 	}
 	v.Parked, v.Held = map[int64]bool{}, map[int64]map[rules.Reason]int{}

@@ -23,7 +23,7 @@ var (
 	storeSize    = describe("store_size_bytes", "How large the store's file is.")
 	storeFree    = describe("store_disk_free_bytes", "What is free on the disk that the store is on.")
 	lastWell     = describe("run_last_success_timestamp_seconds", "When a job last went well, put-off passes included; 0 for never. It outlives restarts.", task)
-	interval     = describe("run_interval_seconds", "The time between two runs of a job as it is in force, stretched to make the calls of the day last where it must be.", task)
+	interval     = describe("run_interval_seconds", "The time between two runs of a job as it is in force, stretched where a sweep does not fit its schedule, or polls have to make the calls of the day last.", task)
 	watermark    = describe("watermark_timestamp_seconds", "What committed in Salesforce before it has been seen, by query; 0 before the first pass.", "query")
 	credentials  = describe("credentials_refused", "1 where a service refuses the credentials; a person is needed.", "service")
 	dayCalls     = describe("salesforce_day_calls", "API requests to Salesforce in the last 24 hours: of qualifyd, or of the whole org as it last told.", "of")

@@ -80,7 +80,7 @@ func (d *daemon) desk(c config.Config, warnings []config.Warning) *desk.Desk {
 	return answers
 }
 
-// schedule plans the three jobs. A sweep is followed by a poll, and a poll by a delivery.
+// schedule plans the three jobs. A sweep that leaves something to do is followed by a poll, and a poll by a delivery.
 func (d *daemon) schedule(c config.Config) error {
 	d.jobs = []*job{
 		{name: desk.SweepJob, spec: c.Poll.Sweep, atStart: true, then: desk.PollJob, work: d.poller.Sweep},
@@ -98,7 +98,7 @@ func (d *daemon) schedule(c config.Config) error {
 		j.pulse.set(false)
 		planned = append(planned, schedule.Job{Name: j.name, Spec: spec, AtStart: j.atStart, Run: func(ctx context.Context) {
 			j.run(ctx)
-			if d.ordered.Load() == 0 {
+			if j.then != "" && d.ordered.Load() == 0 && j.leavesWork() {
 				d.runner.Kick(j.then)
 			}
 		}})
@@ -172,6 +172,8 @@ type job struct {
 	awake    atomic.Bool               // an operator has ordered the next run: it does not rest
 	troubled atomic.Pointer[time.Time] // since when it does not go well; nil when it does
 	trouble  map[string]bool           // its causes
+	followed bool                      // the job after it has run since the start
+	tooLong  bool                      // its newest run was longer than its schedule allows
 	refused  int
 	parked   time.Time // refused credentials: not tried again before, by the local clock
 }
@@ -209,6 +211,19 @@ func (j *job) run(ctx context.Context) {
 	}
 	j.park(err)
 	j.tell(err)
+	j.tellOfLength(begun)
+}
+
+// leavesWork tells whether the job that follows is to run at once. A poll costs the org a call: after a sweep that showed nobody new it comes by its
+// own schedule, but for the first, before which nothing was polled.
+func (j *job) leavesWork() bool {
+	if j.name != desk.SweepJob {
+		return true
+	}
+	first := !j.followed
+	j.followed = true
+	waiting, err := j.poller.Waiting()
+	return first || waiting || err != nil
 }
 
 // mustEnd tells whether the daemon may not go on. A full disk is no such thing: nothing was kept, and the next run finds out whether there is room.
@@ -348,6 +363,24 @@ func (j *job) tell(err error) {
 	if began || ended {
 		j.notify(j.status())
 	}
+}
+
+// tellOfLength has a line in the log when sweeps begin not to fit their schedule, and one when they fit it again. A sweep that is due while another
+// is under way is left out, so they get rarer by themselves.
+func (j *job) tellOfLength(begun time.Time) {
+	if j.name != desk.SweepJob {
+		return
+	}
+	plan, took := j.plan.Load(), time.Since(begun)
+	tooLong := took > plan.Next(begun).Sub(begun.Round(0))
+	switch {
+	case tooLong && !j.tooLong:
+		j.log.Warn().Str(logged.Job, j.name).Stringer(logged.Took, took.Round(time.Second)).Stringer(logged.Sweep, plan).
+			Msg("a sweep takes longer than poll.sweep leaves it, so that sweeps are rarer than that; lengthen poll.sweep, or raise referral_factory.calls_per_minute")
+	case !tooLong && j.tooLong:
+		j.log.Info().Str(logged.Job, j.name).Stringer(logged.Took, took.Round(time.Second)).Stringer(logged.Sweep, plan).Msg("sweeps fit poll.sweep again")
+	}
+	j.tooLong = tooLong
 }
 
 // varying is what differs between two failures of the same cause: a time of day, and our end of a connection.

@@ -189,7 +189,7 @@ func TestTheDaemonWorksByItsSchedules(t *testing.T) {
 		d.after(2 * time.Minute)
 		polls, sweeps := d.askedFor("/composite"), d.askedFor("GET /api/v2/users")
 		d.after(time.Hour)
-		d.wantBetween("polls in an hour", d.askedFor("/composite")-polls, 58, 68) // one a minute, and one after each sweep
+		d.wantBetween("polls in an hour", d.askedFor("/composite")-polls, 59, 61)
 		d.wantBetween("sweeps in an hour", d.askedFor("GET /api/v2/users")-sweeps, 5, 7)
 
 		d.status(lead, "Qualified")
@@ -204,6 +204,51 @@ func TestTheDaemonWorksByItsSchedules(t *testing.T) {
 		if log := d.log.String(); !strings.Contains(log, "qualifyd is running") || strings.Contains(log, "@example.com") {
 			t.Errorf("got the log\n%s\nwant its beginning, and no e-mail address", log)
 		}
+	})
+}
+
+// A poll costs the org a call. Where it is rare, whoever signs up is looked for after the sweep all the same, and at the start everybody is.
+func TestASweepIsFollowedByAPollOnlyWhereSomebodyIsNew(t *testing.T) {
+	rare := func(w *world) { w.edit(`schedule: "@every 1m"`, `schedule: "@every 24h"`) }
+	daemonStory(t, watching, rare, func(d *running) {
+		d.after(time.Minute)
+		d.wantBetween("polls after the first sweep", d.askedFor("/composite"), 1, 1)
+		d.after(5 * time.Hour)
+		d.wantBetween("polls after sweeps that showed nobody new", d.askedFor("/composite"), 1, 1)
+		ann := d.refer("Ann", 101)
+		d.after(time.Hour)
+		if joined, err := d.daemon.poller.Waiting(); joined || err != nil || d.askedFor("/composite") == 1 {
+			t.Errorf("an hour after %s signed up: waiting %v (%v), %d polls; want her joined", ann.FirstName, joined, err, d.askedFor("/composite"))
+		}
+		polls := d.askedFor("/composite")
+		d.after(5 * time.Hour)
+		d.wantBetween("polls after that", d.askedFor("/composite")-polls, 0, 0)
+	})
+}
+
+// Twelve pages at one call a minute do not fit into five minutes. The operator is told once, and once more when they fit again.
+func TestASweepThatDoesNotFitItsScheduleSaysSoOnce(t *testing.T) {
+	many := func(w *world) {
+		w.edit(`sweep: "@every 10m"`, `sweep: "@every 5m"`)
+		w.edit("referral_factory:", "referral_factory:\n  calls_per_minute: 1")
+		w.rf.IgnorePerPage(true)
+		for range 11 * 25 { // and their referrer
+			w.refer("Ann", 101)
+		}
+	}
+	daemonStory(t, watching, many, func(d *running) {
+		d.after(2 * time.Hour)
+		said := func(text string) int { return strings.Count(d.log.String(), text) }
+		d.wantBetween("lines of sweeps that do not fit", said("a sweep takes longer than poll.sweep leaves it"), 1, 1)
+		d.wantTroubles(desk.SweepJob)
+		pages := d.askedFor("GET /api/v2/users")
+		d.wantBetween("pages in two hours, of a sweep every quarter of an hour", pages, 8*12, 9*12)
+
+		d.reload("calls_per_minute: 1", "calls_per_minute: 60")
+		d.after(time.Hour)
+		d.wantBetween("lines of sweeps that fit again", said("sweeps fit poll.sweep again"), 1, 1)
+		d.wantBetween("lines of sweeps that do not fit, as before", said("a sweep takes longer than poll.sweep leaves it"), 1, 1)
+		d.wantBetween("pages in the hour after that, of a sweep every five minutes", d.askedFor("GET /api/v2/users")-pages, 11*12, 13*12)
 	})
 }
 

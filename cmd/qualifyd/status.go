@@ -33,7 +33,7 @@ func printStatus(out io.Writer, s desk.Status) error {
 	fmt.Fprintf(w, "read up to\t%s\t%s\n", readUpTo(s), callsSentence(s.Calls))
 	fmt.Fprintf(w, "outbox\t%d owed\t%s\n", s.Outbox.Owed, outboxSentence(s.Outbox))
 	for _, r := range s.Runs {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", r.Job, minute(r.Ended), printable(r.Trouble))
+		fmt.Fprintf(w, "%s\t%s\t%s\n", r.Job, minute(r.Ended), cmp.Or(printable(r.Trouble), r.TooLong))
 	}
 	if err := w.Flush(); err != nil {
 		return err

@@ -8,7 +8,7 @@
 //	record    done; or parked, when it is refused for good; or left as it is, when nobody knows
 //
 // An entry with a reservation is read back before anything else, and sent again only if the user still is as before [ResendAfter] after the
-// reservation by the service's clock. An order may turn an entry into its opposite at any moment; while the outcome of a request for what was
+// reservation by the service's clock. Several entries are under way at once, each in one pair of hands. An order may turn an entry into its opposite at any moment; while the outcome of a request for what was
 // wanted before is open, nothing is sent. So each verdict and each order has its effect at most once, and nothing is lost by a crash at any
 // point.
 package deliver
@@ -75,9 +75,6 @@ func New(o Options) *Deliverer {
 	return &Deliverer{Options: o, waits: map[int64]wait{}}
 }
 
-// inARow is how many entries in a row may find the service unavailable before the rest is left for later.
-const inARow = 3
-
 // Run tries every entry of the outbox once. patient leaves out those that wait after trouble, which is then still theirs. It returns all that went
 // wrong, joined: with ErrOpen where an outcome is not known, and with the error of a refused key, after which nothing else is tried.
 func (d *Deliverer) Run(ctx context.Context, patient bool) error {
@@ -88,38 +85,9 @@ func (d *Deliverer) Run(ctx context.Context, patient bool) error {
 	if ready, err := d.ready(len(debts)); err != nil || !ready {
 		return err
 	}
-	var problems []error
-	failures := 0
-	for _, debt := range debts {
-		if debt.Parked {
-			continue
-		}
-		if trouble := d.waiting(debt); patient && trouble != nil {
-			problems = append(problems, trouble)
-			continue
-		}
-		err := d.deliver(ctx, debt.Referral)
-		if err != nil {
-			err = fmt.Errorf("deliver referral %d: %w", debt.Referral, err)
-		}
-		d.note(debt, err)
-		if err == nil {
-			failures = 0
-			continue
-		}
-		problems = append(problems, err)
-		var refused *referralfactory.Refused
-		var unavailable *referralfactory.Unavailable
-		if errors.As(err, &unavailable) && (unavailable.Status == 0 || unavailable.Status >= 300) {
-			failures++
-		} else {
-			failures = 0
-		}
-		if errors.As(err, &refused) || errors.Is(err, ErrStore) || ctx.Err() != nil || failures == inARow {
-			break
-		}
-	}
-	return errors.Join(problems...)
+	r := &round{Deliverer: d, debts: debts, patient: patient, problems: make([]error, len(debts))}
+	r.run(ctx)
+	return errors.Join(r.problems...)
 }
 
 // ready tells whether anything may be sent now.

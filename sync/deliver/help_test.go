@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,7 +34,8 @@ type world struct {
 	store     *store.Store
 	client    *referralfactory.Client
 	deliverer *deliver.Deliverer
-	requests  []string // "GET 1002", "PUT", in the order they were made
+	asking    sync.Mutex
+	requests  []string // "GET 1002", "PUT", in the order they were made; guarded by asking
 	// before and after are run around each request, on the way there and on the way back.
 	before, after func(*http.Request)
 }
@@ -69,7 +71,9 @@ func (w *world) connect(callsPerMinute int) {
 	client, err := referralfactory.New(referralfactory.Options{
 		BaseURL: "https://" + host + "/api/v2", APIKey: w.rf.Key(), CallsPerMinute: callsPerMinute, Log: zerolog.Nop(),
 		Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			w.asking.Lock()
 			w.requests = append(w.requests, strings.TrimSuffix(r.Method+" "+strings.TrimPrefix(r.URL.Path, "/api/v2/users/"), " qualification"))
+			w.asking.Unlock()
 			if w.before != nil {
 				w.before(r)
 			}

@@ -7,6 +7,9 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -291,7 +294,10 @@ func TestManyDebtsWithAllSortsOfTroubleAreSettledOnceEach(t *testing.T) {
 		troubles := []*sandbox.Fault{nil, nil, nil, {Lost: true}, {Refused: true}, {Empty: true}, {Cut: 20}, {NoDate: true}, {Status: 500}, {Status: 429}, {Delay: 40 * time.Second}, sandbox.HTML(200)}
 		until := time.Now().Add(20 * time.Minute)
 		mayHaveHadItsEffect := map[int64]time.Time{}
+		var one sync.Mutex // several are under way at once
 		w.rf.SetFault(func(r *http.Request) *sandbox.Fault {
+			one.Lock()
+			defer one.Unlock()
 			if time.Now().After(until) {
 				return nil
 			}
@@ -317,5 +323,72 @@ func TestManyDebtsWithAllSortsOfTroubleAreSettledOnceEach(t *testing.T) {
 		}
 		same(t, "effects", len(w.rf.Qualifications()), len(ids))
 		same(t, "calls too many", w.rf.Throttled(), 0)
+	})
+}
+
+// One answer in ten takes half a minute. Those behind it do not wait for it.
+func TestASlowAnswerHoldsUpNoneOfTheOthers(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		answering := w.owe() // alone, so that it is known that the service answers
+		slow, others := w.owe(), []int64{w.owe(), w.owe(), w.owe()}
+		w.rf.SetFault(func(r *http.Request) *sandbox.Fault {
+			if strings.HasSuffix(r.URL.Path, fmt.Sprint("/", slow)) {
+				return &sandbox.Fault{Delay: 25 * time.Second}
+			}
+			return nil
+		})
+		ended := make(chan error)
+		go func() { ended <- w.run() }()
+		time.Sleep(time.Second)
+		for _, id := range append(others, answering) {
+			same(t, "after a second", w.referral(id).Standing, rules.Delivered)
+		}
+		same(t, "the slow one after a second", w.referral(slow).Standing, rules.Owed)
+		same(t, "run", <-ended, error(nil))
+		w.deliveredOnce("in the end", slow)
+	})
+}
+
+// However much is owed, a service that does not answer has a few requests to let go by, and not as many as are owed.
+func TestNoMoreThanTenAreUnderWayAtOnce(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		var ids []int64
+		for range 50 {
+			ids = append(ids, w.owe())
+		}
+		var now, most atomic.Int32
+		w.before = func(*http.Request) {
+			if n := now.Add(1); n > most.Load() {
+				most.Store(n)
+			}
+			time.Sleep(time.Second)
+		}
+		w.after = func(*http.Request) { now.Add(-1) }
+		same(t, "run", w.run(), error(nil))
+		same(t, "requests at once", most.Load(), int32(10))
+		for _, id := range ids {
+			w.deliveredOnce(fmt.Sprint("referral ", id), id)
+		}
+		same(t, "requests to qualify", w.puts(), len(ids))
+	})
+}
+
+// A fault of the program is the daemon's to tell of, wherever it happens.
+func TestAPanicOverOneEntryReachesTheCaller(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.owe()
+		second := w.owe()
+		w.deliverer.Preview = func(r rules.Referral) {
+			if r.ID == second {
+				panic("nil map")
+			}
+		}
+		defer func() {
+			if got := fmt.Sprint(recover()); !strings.Contains(got, "nil map") || !strings.Contains(got, "several_test.go") {
+				t.Errorf("got the panic %q, want the entry's own, and where it began", got)
+			}
+		}()
+		w.run()
+		t.Error("no panic")
 	})
 }

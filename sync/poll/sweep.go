@@ -219,6 +219,15 @@ func (s *sweep) sweptWhole(tx *store.Tx, number uint64, start time.Time) error {
 	return nil
 }
 
+// Waiting tells whether referrals wait to be joined or judged, as after a sweep that showed somebody new.
+func (p *Poller) Waiting() (waiting bool, err error) {
+	err = p.view(func(tx *store.Tx) error {
+		waiting = len(tx.ToJoin()) > 0 || len(tx.ToJudge(-1, 1)) > 0
+		return nil
+	})
+	return waiting, err
+}
+
 // recent keeps the sweeps of the last hour and the newest one before it: all that can ever tell that a referral was not there yet.
 func recent(sweeps []time.Time) []time.Time {
 	newest := sweeps[len(sweeps)-1]

@@ -16,8 +16,11 @@ const (
 	pauseAfter429 = 5 * time.Second
 )
 
-// budget lets at most cap(sent) calls start in any window, urgent ones first
-// and otherwise in the order they asked. A whole window's calls may go at once.
+// budget lets at most len(sent) calls start in any window, urgent ones first
+// and otherwise in the order they asked. Urgent ones may go a whole window's at
+// once. The others keep to an even pace, in which each urgent call takes a place
+// too: if a sweep could spend the window in its first seconds, an urgent call
+// would have to wait for the rest of it.
 type budget struct {
 	mu      sync.Mutex
 	sent    []time.Time // a ring: when the last calls were let go
@@ -25,7 +28,8 @@ type budget struct {
 	paused  time.Time   // nobody goes before
 	urgent  []chan struct{}
 	patient []chan struct{}
-	armed   bool // a timer will call wake
+	pace    time.Time   // when the next patient call may go
+	timer   *time.Timer // calls wake
 }
 
 func newBudget(callsPerMinute int) *budget {
@@ -40,6 +44,7 @@ func (b *budget) allow(callsPerMinute int) {
 	more := max(callsPerMinute-len(inOrder), 0)
 	b.sent = append(make([]time.Time, more), inOrder[max(len(inOrder)-callsPerMinute, 0):]...)
 	b.oldest = 0
+	b.pace = time.Time{}
 	b.letGo()
 }
 
@@ -96,6 +101,7 @@ func (b *budget) letGo() {
 		if len(*queue) == 0 {
 			queue = &b.patient
 		}
+		b.pace = later(b.pace, now).Add(window / time.Duration(len(b.sent)))
 		close((*queue)[0])
 		*queue = (*queue)[1:]
 		b.sent[b.oldest] = now
@@ -109,23 +115,30 @@ func (b *budget) free() time.Time {
 	if !free.IsZero() {
 		free = free.Add(window)
 	}
-	if b.paused.After(free) {
-		return b.paused
+	if len(b.urgent) == 0 {
+		free = later(free, b.pace)
 	}
-	return free
+	return later(free, b.paused)
 }
 
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// arm has letGo called after d, and not when it was to be called before.
 func (b *budget) arm(d time.Duration) {
-	if b.armed {
+	if b.timer == nil {
+		b.timer = time.AfterFunc(d, b.wake)
 		return
 	}
-	b.armed = true
-	time.AfterFunc(d, b.wake)
+	b.timer.Reset(d)
 }
 
 func (b *budget) wake() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.armed = false
 	b.letGo()
 }

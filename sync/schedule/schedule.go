@@ -4,9 +4,9 @@
 // A [Job] runs at the times of its [Spec], with a little jitter so that many
 // installations do not call at the same second; at the start, if it asks for
 // it; and when somebody asks for it with [Runner.Kick] or [Runner.Do]. It never
-// runs twice at once: while it runs, both its schedule and a kick pass it by,
-// and Do waits for its turn. [Runner.Run] returns when its context is done and
-// the last job has returned.
+// runs twice at once: while it runs its schedule passes it by, a kick has it run
+// once more afterwards, and Do waits for its turn. [Runner.Run] returns when its
+// context is done and the last job has returned.
 package schedule
 
 import (
@@ -46,7 +46,8 @@ func New(log zerolog.Logger, jobs ...Job) *Runner {
 	r := &Runner{jobs: make(map[string]*worker), log: log, now: time.Now, stopped: make(chan struct{})}
 	for _, job := range jobs {
 		r.jobs[job.Name] = &worker{
-			Job: job, turn: make(chan chan struct{}), replanned: make(chan Spec, 1), log: log.With().Str(logged.Job, job.Name).Logger(),
+			Job: job, turn: make(chan chan struct{}), kicked: make(chan struct{}, 1), replanned: make(chan Spec, 1),
+			log: log.With().Str(logged.Job, job.Name).Logger(),
 		}
 	}
 	return r
@@ -65,11 +66,14 @@ func (r *Runner) Run(ctx context.Context) {
 	working.Wait()
 }
 
-// Kick runs a job now, without waiting for its end. It reports false if the
-// job is running already, is unknown, or the Runner is not running.
-func (r *Runner) Kick(name string) bool {
-	w := r.jobs[name]
-	return w != nil && w.offer()
+// Kick has a job run now, without waiting for its end; one that is running
+// already runs once more when it has ended, however often it was kicked: what it
+// was kicked for may have come too late for the run in progress.
+func (r *Runner) Kick(name string) {
+	select {
+	case r.jobs[name].kicked <- struct{}{}:
+	default:
+	}
 }
 
 // Plan has a job run at the times of another Spec from now on. What counts is when the job was due last: a job that would have been due since then
@@ -111,6 +115,7 @@ func (r *Runner) Do(ctx context.Context, name string) error {
 type worker struct {
 	Job
 	turn      chan chan struct{} // a channel to close when the run has ended; nil where nobody waits
+	kicked    chan struct{}      // holds a kick that no run has begun after
 	replanned chan Spec
 	log       zerolog.Logger
 }
@@ -123,12 +128,23 @@ func (w *worker) work(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-w.kicked:
+			w.run(ctx)
 		case ended := <-w.turn:
+			w.forgetKick()
 			w.run(ctx)
 			if ended != nil {
 				close(ended)
 			}
 		}
+	}
+}
+
+// forgetKick is for a run that begins after the kick anyhow.
+func (w *worker) forgetKick() {
+	select {
+	case <-w.kicked:
+	default:
 	}
 }
 

@@ -192,12 +192,29 @@ func (w *world) poke() {
 	}
 }
 
-// underWay tells how many jobs run, and which requests wait, in the order of the jobs' names.
+// underWay tells how many jobs run, and which requests wait, in an order that is not the scheduler's: by job, and of a job by what they ask for.
 func (w *world) underWay() (running int, waiting []*request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	slices.SortFunc(w.parked, func(a, b *request) int { return strings.Compare(a.job, b.job) })
+	slices.SortFunc(w.parked, func(a, b *request) int { return strings.Compare(a.order(), b.order()) })
 	return w.running, slices.Clone(w.parked)
+}
+
+// order tells the requests apart that wait at the same time.
+func (q *request) order() string {
+	return fmt.Sprint(q.job, " ", q.http.Method, " ", q.http.URL, " ", bodyOf(q.http))
+}
+
+func bodyOf(r *http.Request) []byte {
+	if r.GetBody == nil {
+		return nil
+	}
+	body, err := r.GetBody()
+	if err != nil {
+		return nil
+	}
+	raw, _ := io.ReadAll(body)
+	return raw
 }
 
 // attend lets the requests of the jobs under way go, one at a time, until all jobs have ended or the process has died.
