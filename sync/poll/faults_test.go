@@ -336,7 +336,7 @@ func TestACreateThatWasSentLateInAPassIsNotSentAgainTooSoon(t *testing.T) {
 		w.Restart()
 		w.After(100 * time.Second)
 		mustContain(t, "a pass before the two minutes are over", w.TryPass(), poll.ErrOpen.Error())
-		w.After(20 * time.Second)
+		w.After(25 * time.Second)
 		w.Passes(1)
 		w.WantRecords("Lead", 1)
 	})

@@ -177,12 +177,12 @@ func (t *pass) arrive(tx *store.Tx, sought rules.Referral, found *findings, aske
 }
 
 // takeDecided has the records that were found for a referral that is decided be its own, and no other's any more.
-func (t *pass) takeDecided(tx *store.Tx, candidates []rules.Candidate, found map[string]seen) error {
+func (t *pass) takeDecided(tx *store.Tx, candidates []rules.Candidate, found *findings) error {
 	for _, one := range candidates {
 		if one.Deleted {
 			continue
 		}
-		if err := t.see(tx, found[one.ID], nil); err != nil {
+		if err := t.see(tx, found.records[one.ID], nil); err != nil {
 			return err
 		}
 	}
