@@ -12,6 +12,9 @@ import (
 
 // settleLinks works out, campaign by campaign, which referral a record belongs to now, and links, unlinks or blocks accordingly.
 func (t *pass) settleLinks(tx *store.Tx, s seen, look *sight) error {
+	if err := t.linkUnsettled(tx, s, look.claims); err != nil {
+		return err
+	}
 	claimants, err := t.claimants(tx, s, look)
 	if err != nil || len(claimants) == 0 {
 		return err
@@ -32,6 +35,25 @@ func (t *pass) settleLinks(tx *store.Tx, s seen, look *sight) error {
 			if err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// linkUnsettled links a record to those that claim it whose campaign is not in the config: whose it is, and whether it counts, is settled when that is
+// back.
+func (t *pass) linkUnsettled(tx *store.Tx, s seen, claims map[int64]rules.Kinds) error {
+	for id, kinds := range claims {
+		r, found, err := tx.Referral(id)
+		if err != nil {
+			return err
+		}
+		if _, ours := t.campaign(r.CampaignID); !found || ours {
+			continue
+		}
+		r.SetLink(rules.Link{Object: s.Object, RecordID: s.ID, Kinds: kinds})
+		if err := tx.PutReferral(r); err != nil {
+			return err
 		}
 	}
 	return nil
