@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 
 	"qualifyd/rules"
@@ -193,6 +194,9 @@ func (t *pass) follow(ctx context.Context, q question, next string) error {
 	asked := false
 	for coming := t.fetch(reading, next); next != ""; {
 		got := <-coming
+		if got.panicked != nil {
+			panic(got.panicked) // where it can be caught
+		}
 		if salesforce.KindOf(got.err) == salesforce.Locator && !asked {
 			asked = true
 			got.page, got.answer, got.err = t.Salesforce.QueryAll(ctx, q.soql())
@@ -223,14 +227,22 @@ type fetched struct {
 	page   salesforce.Page
 	answer salesforce.Answer
 	err    error
+
+	panicked any
 }
 
 // fetch reads a page beside whatever else the pass does. Its outcome has to be waited for.
 func (t *pass) fetch(ctx context.Context, next string) <-chan fetched {
 	outcome := make(chan fetched, 1)
 	go func() {
-		page, answer, err := t.Salesforce.More(ctx, next)
-		outcome <- fetched{page, answer, err}
+		var got fetched
+		defer func() {
+			if cause := recover(); cause != nil {
+				got.panicked = fmt.Sprintf("%v\n%s", cause, debug.Stack())
+			}
+			outcome <- got
+		}()
+		got.page, got.answer, got.err = t.Salesforce.More(ctx, next)
 	}()
 	return outcome
 }
