@@ -26,7 +26,7 @@ torture: ## random histories of the whole system until one fails, or Ctrl-C (FRO
 	$(GO) test -count=1 -v -timeout 0 -run '^TestTorture$$' ./sync/simulation -torture -from $(or $(FROM),1000)
 
 bench: ## what it costs in calls, delay, time and memory, each figure beside its limit (PART=a regular expression of Go's -run)
-	$(GO) test -count=1 -timeout 0 -run '$(or $(PART),.)' ./sync/bench -full
+	$(GO) -C sync/bench test -count=1 -timeout 0 -run '$(or $(PART),.)' -full
 
 images: ## what power cuts may leave of the store's commits (IMAGES=1000000, FROM=the first seed)
 	$(GO) test -count=1 -v -timeout 0 -run '^TestPowerCuts$$' ./sync/simulation -images $(or $(IMAGES),1000000) -from $(or $(FROM),1000)

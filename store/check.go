@@ -116,7 +116,7 @@ func inUse(file *os.File) bool {
 // Check goes through everything: the pages of the file, what bbolt says of them, whether each value can be read and agrees with the others, and
 // the ledger's chain. The store may be at work meanwhile; its writers wait for a part of it.
 func (s *Store) Check(progress Progress) (Report, error) {
-	report := Report{Schema: Schema, Problems: []string{}}
+	report := Report{Problems: []string{}}
 	var p problems
 	err := guarded(func() error {
 		if _, err := s.checkPages(&p, progress.of("checking the pages"), time.Time{}); err != nil || len(p.list) > 0 {
@@ -126,7 +126,7 @@ func (s *Store) Check(progress Progress) (Report, error) {
 			return err
 		}
 		return s.View(func(tx *Tx) error {
-			report.Bytes = tx.bolt.Size()
+			report.Bytes, report.Schema = tx.bolt.Size(), tx.schema()
 			(&consistency{tx: tx, problems: &p, report: &report, progress: progress}).check()
 			return nil
 		})

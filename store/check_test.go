@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -37,6 +38,18 @@ func furnishedStore(t *testing.T, more int) (path string) {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// referralIn reads a referral out of a closed store.
+func referralIn(t *testing.T, path string, id int64) (r rules.Referral) {
+	t.Helper()
+	s, err := store.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	view(t, s, func(tx *store.Tx) (err error) { r, _, err = tx.Referral(id); return err })
+	return r
 }
 
 func check(t *testing.T, path string) store.Report {
@@ -119,6 +132,13 @@ func TestWhateverDoesNotAgreeIsNamed(t *testing.T) {
 	put := func(bucket string, key []byte, value string) func(*bolt.Tx) error {
 		return func(tx *bolt.Tx) error { return tx.Bucket([]byte(bucket)).Put(key, []byte(value)) }
 	}
+	cut := func(bucket string, key []byte) func(*bolt.Tx) error {
+		return func(tx *bolt.Tx) error {
+			b := tx.Bucket([]byte(bucket))
+			was := b.Get(key)
+			return b.Put(key, was[:len(was)-1])
+		}
+	}
 	remove := func(bucket string, key []byte) func(*bolt.Tx) error {
 		return func(tx *bolt.Tx) error { return tx.Bucket([]byte(bucket)).Delete(key) }
 	}
@@ -132,6 +152,17 @@ func TestWhateverDoesNotAgreeIsNamed(t *testing.T) {
 			return b.Put(key, bytes.Replace(was, []byte(old), []byte(new), 1))
 		}
 	}
+	// referral changes a referral; it is put as schema 1 would, which can be read as well.
+	whole := furnishedStore(t, 0)
+	referral := func(id byte, change func(*rules.Referral)) func(*bolt.Tx) error {
+		r := referralIn(t, whole, int64(id))
+		change(&r)
+		raw, err := json.Marshal(r)
+		return func(tx *bolt.Tx) error { return errors.Join(err, put("referral", key(id), string(raw))(tx)) }
+	}
+	stands := func(id byte, standing rules.Standing) func(*bolt.Tx) error {
+		return referral(id, func(r *rules.Referral) { r.Standing = standing })
+	}
 	pair := func(text string, id byte) []byte { return append(append([]byte(text), 0), key(id)...) }
 	for _, test := range []struct {
 		situation string
@@ -139,8 +170,11 @@ func TestWhateverDoesNotAgreeIsNamed(t *testing.T) {
 		want      string
 	}{
 		{"a referral that cannot be read", put("referral", key(1), `{"ID":`), "referral 1 cannot be read"},
-		{"one under another's id", replace("referral", key(1), `"ID":1,`, `"ID":77,`), "referral 77 is filed under another"},
-		{"one that stands nowhere", replace("referral", key(1), `"pending"`, `"lost"`), `referral 1 stands where none can: "lost"`},
+		{"one under another's id", referral(1, func(r *rules.Referral) { r.ID = 77 }), "referral 77 is filed under another"},
+		{"one that stands nowhere", stands(1, "lost"), `referral 1 stands where none can: "lost"`},
+		{"one that breaks off", cut("referral", key(1)), "referral 1 cannot be read: it breaks off"},
+		{"one of a schema that is not known", put("referral", key(1), "\x01"), "referral 1 cannot be read: it begins like no value"},
+		{"a snapshot that breaks off", cut("snapshot", []byte("00Q000000000005AAA")), `snapshot "00Q000000000005AAA" cannot be read: it breaks off`},
 		{"a code that is not found", remove("referral_code", []byte("code5")), "referral 5 is not found by its code"},
 		{"a code that leads to another", put("referral_code", []byte("code5"), string(key(1))), "referral 5 is not found by its code"},
 		{"a code of nobody", put("referral_code", []byte("old"), string(key(1))), "a code that leads to referral 1 is not its own"},
@@ -152,18 +186,18 @@ func TestWhateverDoesNotAgreeIsNamed(t *testing.T) {
 		{"a record that is not found", remove("record_referral", pair("00Q000000000005AAA", 5)), "referral 5 is not found by its record 00Q000000000005AAA"},
 		{"a record of somebody else", put("record_referral", pair("00Q000000000005AAA", 6), ""), "a record that leads to referral 6 is not its own"},
 		{"a snapshot of nobody's record", put("snapshot", []byte("00Q000000000077AAA"), `{"ID":"00Q000000000077AAA"}`), `what was seen of record "00Q000000000077AAA" belongs to no referral`},
-		{"a snapshot of another record", replace("snapshot", []byte("00Q000000000005AAA"), `"ID":"00Q000000000005AAA"`, `"ID":"00Q000000000006AAA"`), `what was seen of record "00Q000000000006AAA" is filed under "00Q000000000005AAA"`},
+		{"a snapshot of another record", put("snapshot", []byte("00Q000000000005AAA"), `{"ID":"00Q000000000006AAA"}`), `what was seen of record "00Q000000000006AAA" is filed under "00Q000000000005AAA"`},
 		{"a snapshot that cannot be read", put("snapshot", []byte("00Q000000000005AAA"), "{"), `snapshot "00Q000000000005AAA" cannot be read`},
 		{"a qualification that is not in the outbox", remove("outbox", key(3)), "referral 3 is to be qualified, and the outbox has nothing about it"},
 		{"a debt without a reason", func(tx *bolt.Tx) error {
-			return errors.Join(replace("referral", key(1), `"pending"`, `"owed"`)(tx), put("outbox", key(1), `{"Referral":1,"Campaign":101}`)(tx))
+			return errors.Join(stands(1, rules.Owed)(tx), put("outbox", key(1), `{"Referral":1,"Campaign":101}`)(tx))
 		}, "something is owed about referral 1, and the ledger has no line of why"},
 		{"a debt of a pending referral", put("outbox", key(2), `{"Referral":2,"Campaign":101}`), "what is owed about referral 2 does not agree with where it stands (pending)"},
-		{"a setting back that is parked", replace("referral", key(11), `"delivered"`, `"overridden"`), "what is owed about referral 11 does not agree with where it stands (overridden)"},
+		{"a setting back that is parked", stands(11, rules.Overridden), "what is owed about referral 11 does not agree with where it stands (overridden)"},
 		{"a debt of nobody", put("outbox", key(77), `{"Referral":77}`), "something is owed about referral 77, which is not known"},
 		{"a debt under another's id", put("outbox", key(77), `{"Referral":5}`), "what is owed about referral 5 is filed under another"},
 		{"a debt of another campaign", replace("outbox", key(3), "101", "102"), "what is owed about referral 3 is of campaign 102, and the referral of 101"},
-		{"a delivery that the ledger does not know", replace("referral", key(1), `"pending"`, `"delivered"`), "referral 1 was qualified by us, and the ledger has no line of it"},
+		{"a delivery that the ledger does not know", stands(1, rules.Delivered), "referral 1 was qualified by us, and the ledger has no line of it"},
 		{"somebody held who is not listed", remove("held", key(2)), "referral 2 is held, and is not listed among those that wait for a person"},
 		{"somebody listed who does not wait", put("held", key(5), `"held_by_brake"`), "referral 5 is listed among those that wait for a person, and is delivered"},
 		{"a mark of nobody", put("tojudge", key(77), ""), "tojudge has referral 77, which is not known"},

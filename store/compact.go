@@ -9,6 +9,7 @@ import (
 	"hash"
 	"io"
 	"os"
+	"strconv"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -95,7 +96,8 @@ func (s *Store) copyTo(target *bolt.DB, told func(done, total int)) ([]byte, err
 	err := s.db.View(func(tx *bolt.Tx) error {
 		total := int(tx.Size() / megabyte)
 		return walk(tx, func(bucket, k, v []byte) error {
-			if err := errors.Join(sum.add(bucket, k, v), c.put(bucket, k, v)); err != nil {
+			v, err := renewed(bucket, k, v)
+			if err := errors.Join(err, sum.add(bucket, k, v), c.put(bucket, k, v)); err != nil {
 				return err
 			}
 			told(int(c.copied/megabyte), total)
@@ -103,6 +105,29 @@ func (s *Store) copyTo(target *bolt.DB, told func(done, total int)) ([]byte, err
 		})
 	})
 	return sum.Sum(nil), errors.Join(err, c.end(err == nil))
+}
+
+// renewed is a value as it is written in this schema.
+func renewed(bucket, k, v []byte) ([]byte, error) {
+	var c coder
+	switch {
+	case bytes.Equal(bucket, metaBucket) && bytes.Equal(k, schemaKey):
+		return []byte(strconv.Itoa(Schema)), nil
+	case !ofSchema1(v):
+	case bytes.Equal(bucket, referralBucket):
+		r, err := c.readReferral(v)
+		if err != nil {
+			return nil, err
+		}
+		return c.writeReferral(&r)
+	case bytes.Equal(bucket, snapshotBucket):
+		s, err := c.readSnapshot(v)
+		if err != nil {
+			return nil, err
+		}
+		return c.writeSnapshot(&s)
+	}
+	return v, nil
 }
 
 // walk goes through all keys and values, in order.

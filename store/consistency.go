@@ -17,6 +17,7 @@ type consistency struct {
 	report   *Report
 	progress Progress
 
+	coder                coder
 	codes, emails, links int // by which referrals were found
 }
 
@@ -54,17 +55,21 @@ func (c *consistency) values() {
 	if _, err := c.tx.Owner(); err != nil {
 		c.add("%v", err)
 	}
-	if _, _, err := get[uint64](c.tx.bolt, metaBucket, sweepsKey); err != nil {
+	if _, _, err := get[uint64](c.tx, metaBucket, sweepsKey); err != nil {
 		c.add("%v", err)
 	}
 }
 
-// each reads all values of a bucket, and tells of those that cannot be read.
+// each reads all values of a bucket that are JSON, and tells of those that cannot be read.
 func each[T any](c *consistency, bucket []byte, fn func(key []byte, value T)) {
+	eachBy(c, bucket, fromJSON[T], fn)
+}
+
+func eachBy[T any](c *consistency, bucket []byte, read func(raw []byte) (T, error), fn func(key []byte, value T)) {
 	cursor := c.tx.bolt.Bucket(bucket).Cursor()
 	for k, raw := cursor.First(); k != nil; k, raw = cursor.Next() {
-		var value T
-		if err := json.Unmarshal(raw, &value); err != nil {
+		value, err := read(raw)
+		if err != nil {
 			c.add("%s %s cannot be read: %v", bucket, shown(k), err)
 			continue
 		}
@@ -83,7 +88,7 @@ func shown(key []byte) string {
 // referrals looks whether each referral is found by its code, e-mail and records, and whether what is owed about it agrees with where it stands.
 func (c *consistency) referrals() {
 	told, total := c.progress.of("checking the referrals"), count(c.tx, referralBucket)
-	each(c, referralBucket, func(key []byte, r rules.Referral) {
+	eachBy(c, referralBucket, c.coder.readReferral, func(key []byte, r rules.Referral) {
 		if c.report.Referrals++; c.report.Referrals%1000 == 0 {
 			told(c.report.Referrals, total)
 		}
@@ -113,12 +118,12 @@ func (c *consistency) ways(r rules.Referral) {
 		}
 	}
 	for _, folded := range email(r) {
-		if c.emails++; c.tx.bolt.Bucket(emailBucket).Get(pairKey(folded, r.ID)) == nil {
+		if c.emails++; c.tx.value(emailBucket, pairKey(folded, r.ID)) == nil {
 			c.add("referral %d is not found by its e-mail address", r.ID)
 		}
 	}
 	for _, id := range linked(r) {
-		if c.links++; c.tx.bolt.Bucket(linkBucket).Get(pairKey(id, r.ID)) == nil {
+		if c.links++; c.tx.value(linkBucket, pairKey(id, r.ID)) == nil {
 			c.add("referral %d is not found by its record %s", r.ID, id)
 		}
 	}
@@ -139,7 +144,7 @@ func (c *consistency) promises(r rules.Referral) {
 	if owed && debt.Campaign != r.CampaignID {
 		c.add("what is owed about referral %d is of campaign %d, and the referral of %d", r.ID, debt.Campaign, r.CampaignID)
 	}
-	if r.Standing == rules.Pending && r.Verdict.Outcome == rules.Held && c.tx.bolt.Bucket(heldBucket).Get(idKey(r.ID)) == nil {
+	if r.Standing == rules.Pending && r.Verdict.Outcome == rules.Held && c.tx.value(heldBucket, idKey(r.ID)) == nil {
 		c.add("referral %d is held, and is not listed among those that wait for a person", r.ID)
 	}
 }
@@ -156,7 +161,7 @@ func (c *consistency) waysBack() {
 	c.back(codeBucket, c.codes, "a code", func(r rules.Referral, text string) bool { return r.Code == text })
 	c.back(emailBucket, c.emails, "an e-mail address", func(r rules.Referral, text string) bool { return slices.Contains(email(r), text) })
 	c.back(linkBucket, c.links, "a record", func(r rules.Referral, text string) bool { return slices.Contains(linked(r), text) })
-	each(c, snapshotBucket, func(key []byte, s rules.Snapshot) {
+	eachBy(c, snapshotBucket, c.coder.readSnapshot, func(key []byte, s rules.Snapshot) {
 		c.report.Records++
 		switch id := string(key); {
 		case len(c.tx.ReferralsByRecord(id)) == 0:
@@ -235,7 +240,7 @@ func (c *consistency) marks() {
 		c.keys(bucket, func(k, _ []byte) {
 			if len(k) != 8 {
 				c.add("%s has an entry that leads nowhere", bucket)
-			} else if c.tx.bolt.Bucket(referralBucket).Get(k) == nil {
+			} else if c.tx.value(referralBucket, k) == nil {
 				c.add("%s has referral %d, which is not known", bucket, keyID(k))
 			}
 		})

@@ -5,19 +5,19 @@
 // that is remembered. An Update is all or nothing: after a crash either everything in it is there or none of it. Values that a Tx
 // returns are copies and outlive it. Nothing outside this package knows bbolt.
 //
-// The buckets, with their keys and values (JSON unless said otherwise):
+// The buckets, with their keys and values (JSON unless said otherwise; value.go has how referrals and snapshots are written):
 //
 //	meta             schema          version of this layout, plain text
 //	                 org             the Salesforce org and Referral Factory account the store belongs to
 //	                 sweeps          number of sweeps begun
-//	                 lastpass        LastPass: when the newest pass ended, and what it cost
+//	                 lastpass        LastPass: when the newest pass last asked, and what it cost
 //	                 at_work         while a process polls and delivers; left behind by one that was killed
 //	campaign         campaign id     Campaign: rule known, effective, sweeps, brake window
-//	referral         referral id     rules.Referral
+//	referral         referral id     rules.Referral, not JSON
 //	referral_code    code            referral id
 //	referral_email   e-mail NUL id   nothing; e-mails trimmed and folded
 //	record_referral  record Id NUL id  nothing; which referrals link a record
-//	snapshot         record Id       rules.Snapshot, for linked records only
+//	snapshot         record Id       rules.Snapshot, not JSON; for linked records only
 //	toread           record Id       Reading: to be read by Id, and whose it then may be
 //	tojoin           referral id     nothing; to be looked up in Salesforce
 //	tojudge          referral id     nothing; something about it changed

@@ -9,7 +9,7 @@ import (
 	"qualifyd/store"
 )
 
-// furnish puts something of everything into a new store, as passes, orders and deliveries do. testdata/schema-1.db.gz was made by it, so it stays
+// furnish puts something of everything into a new store, as passes, orders and deliveries do. The files in testdata were made by it, so it stays
 // as it is: what a later version adds goes into a later fixture.
 func furnish(tx *store.Tx) error {
 	_, err := tx.BeginSweep()

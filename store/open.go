@@ -256,7 +256,7 @@ func complete(db *bolt.DB) error {
 				return err
 			}
 		}
-		return (&Tx{bolt: b}).indexLedger()
+		return newTx(b).indexLedger()
 	})
 }
 

@@ -19,7 +19,7 @@ import (
 	"qualifyd/store"
 )
 
-func newPath(t *testing.T) string { return filepath.Join(t.TempDir(), "qualifyd.db") }
+func newPath(t testing.TB) string { return filepath.Join(t.TempDir(), "qualifyd.db") }
 
 // filled makes a closed store with a few hundred referrals.
 func filled(t *testing.T, path string) {
@@ -215,7 +215,7 @@ func TestANewerStoreIsRefusedWithASentence(t *testing.T) {
 	if s != nil {
 		s.Close()
 	}
-	want := path + ": the store was written by a newer version of qualifyd: its schema is 2, this one knows 1"
+	want := fmt.Sprintf("%s: the store was written by a newer version of qualifyd: its schema is %d, this one knows %d", path, store.Schema+1, store.Schema)
 	if !errors.Is(err, store.ErrNewer) || err.Error() != want {
 		t.Errorf("got %v, want ErrNewer: %s", err, want)
 	}

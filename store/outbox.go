@@ -26,7 +26,7 @@ type Intent struct {
 
 // Intent returns what was begun for a referral.
 func (tx *Tx) Intent(id int64) (i Intent, found bool, err error) {
-	return get[Intent](tx.bolt, intentBucket, idKey(id))
+	return get[Intent](tx, intentBucket, idKey(id))
 }
 
 // PutIntent writes down what is about to be written for a referral.
@@ -72,7 +72,7 @@ func (tx *Tx) Owe(d Debt) error { return tx.put(outboxBucket, idKey(d.Referral),
 
 // Debt returns a referral's entry in the outbox.
 func (tx *Tx) Debt(id int64) (d Debt, found bool, err error) {
-	return get[Debt](tx.bolt, outboxBucket, idKey(id))
+	return get[Debt](tx, outboxBucket, idKey(id))
 }
 
 // Settle takes a referral's entry out of the outbox.
@@ -139,6 +139,7 @@ func (tx *Tx) Append(e Entry) error {
 	e.Who, e.Note = strings.ToValidUTF8(e.Who, "\ufffd"), strings.ToValidUTF8(e.Note, "\ufffd")
 	e.Number, e.Previous, e.Hash = 0, "", ""
 	b := tx.bolt.Bucket(ledgerBucket)
+	b.FillPercent = 1 // lines are added at the end, and never change
 	if last, raw := b.Cursor().Last(); last != nil {
 		var previous Entry
 		if err := json.Unmarshal(raw, &previous); err != nil {
@@ -182,7 +183,7 @@ func (tx *Tx) LedgerOf(referral int64) ([]Entry, error) {
 	prefix := idKey(referral)
 	c := tx.bolt.Bucket(ledgerOfBucket).Cursor()
 	for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
-		e, found, err := get[Entry](tx.bolt, ledgerBucket, k[len(prefix):])
+		e, found, err := get[Entry](tx, ledgerBucket, k[len(prefix):])
 		if err != nil {
 			return nil, err
 		}

@@ -122,13 +122,13 @@ func (c *pageCheck) page(id uint64) []byte {
 		c.problems.add("page %d is pointed to, and there are only %d", id, c.end)
 		return nil
 	}
-	header := make([]byte, headerSize)
-	if _, err := c.file.ReadAt(header, int64(id)*c.pageSize); err != nil {
+	whole := make([]byte, c.pageSize)
+	if _, err := c.file.ReadAt(whole, int64(id)*c.pageSize); err != nil {
 		c.problems.add("page %d cannot be read: %v", id, err)
 		return nil
 	}
-	more := uint64(binary.NativeEndian.Uint32(header[12:]))
-	if own := binary.NativeEndian.Uint64(header); own != id || id+more >= c.end {
+	more := uint64(binary.NativeEndian.Uint32(whole[12:]))
+	if own := binary.NativeEndian.Uint64(whole); own != id || id+more >= c.end {
 		c.problems.add("page %d does not make sense: it says that it is page %d, of %d", id, own, 1+more)
 		return nil
 	}
@@ -139,10 +139,12 @@ func (c *pageCheck) page(id uint64) []byte {
 		}
 		c.used[i] = true
 	}
-	whole := make([]byte, int64(1+more)*c.pageSize)
-	if _, err := c.file.ReadAt(whole, int64(id)*c.pageSize); err != nil {
-		c.problems.add("page %d cannot be read: %v", id, err)
-		return nil
+	if more > 0 {
+		whole = append(whole, make([]byte, int64(more)*c.pageSize)...)
+		if _, err := c.file.ReadAt(whole[c.pageSize:], int64(id+1)*c.pageSize); err != nil {
+			c.problems.add("page %d cannot be read: %v", id, err)
+			return nil
+		}
 	}
 	if c.done += int(1 + more); c.progress != nil && c.done%256 < int(1+more) {
 		c.progress(c.done, int(c.end))
@@ -213,12 +215,13 @@ func valueOf(element []byte) []byte {
 // keys are a page's keys, and where in the page each one's element is. Keys ascend; those of a page that makes no sense are none.
 func (c *pageCheck) keys(id uint64, page []byte, kind int, low, high []byte) (keys [][]byte, at []int) {
 	order, n := binary.NativeEndian, int(binary.NativeEndian.Uint16(page[10:]))
+	if headerSize+n*elementSize > len(page) {
+		c.problems.add("page %d has no room for the %d elements that it should have", id, n)
+		return nil, nil
+	}
+	keys, at = make([][]byte, 0, n), make([]int, 0, n)
 	for i := range n {
 		start := headerSize + i*elementSize
-		if start+elementSize > len(page) {
-			c.problems.add("page %d has no room for the %d elements that it should have", id, n)
-			return nil, nil
-		}
 		e := page[start:]
 		pos, size, value := uint64(order.Uint32(e)), uint64(order.Uint32(e[4:])), uint64(0)
 		if kind == leafPage {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -10,12 +11,27 @@ import (
 
 // Referral returns a referral by its id.
 func (tx *Tx) Referral(id int64) (r rules.Referral, found bool, err error) {
-	return get[rules.Referral](tx.bolt, referralBucket, idKey(id))
+	raw := tx.value(referralBucket, idKey(id))
+	if raw == nil {
+		return r, false, nil
+	}
+	if r, err = tx.coder.readReferral(raw); err != nil {
+		return r, false, fmt.Errorf("%w: referral %d cannot be read: %w", ErrDamaged, id, err)
+	}
+	return r, true, nil
 }
 
 // PutReferral remembers a referral, and keeps the ways to find it (code, e-mail, linked records) in step. The snapshot of a record that
 // nobody links any more is dropped.
 func (tx *Tx) PutReferral(r rules.Referral) error {
+	key := idKey(r.ID)
+	raw, err := tx.coder.writeReferral(&r)
+	if err != nil {
+		return fmt.Errorf("store: referral %d: %w", r.ID, err)
+	}
+	if bytes.Equal(raw, tx.value(referralBucket, key)) {
+		return nil
+	}
 	old, _, err := tx.Referral(r.ID)
 	if err != nil {
 		return err
@@ -23,7 +39,7 @@ func (tx *Tx) PutReferral(r rules.Referral) error {
 	if err := tx.index(old, r); err != nil {
 		return fmt.Errorf("store: referral %d: %w", r.ID, err)
 	}
-	return tx.put(referralBucket, idKey(r.ID), r)
+	return tx.write(referralBucket, key, raw)
 }
 
 func (tx *Tx) index(old, r rules.Referral) error {
@@ -38,14 +54,19 @@ func (tx *Tx) index(old, r rules.Referral) error {
 			return err
 		}
 	}
-	if err := tx.reindex(emailBucket, r.ID, email(old), email(r)); err != nil {
-		return err
+	if old.Email != r.Email {
+		if err := tx.reindex(emailBucket, r.ID, email(old), email(r)); err != nil {
+			return err
+		}
+	}
+	if slices.EqualFunc(old.Links, r.Links, sameRecord) {
+		return nil
 	}
 	if err := tx.reindex(linkBucket, r.ID, linked(old), linked(r)); err != nil {
 		return err
 	}
 	for _, l := range old.Links {
-		if len(ids(tx.bolt, linkBucket, l.RecordID)) == 0 {
+		if len(ids(tx, linkBucket, l.RecordID)) == 0 {
 			if err := tx.remove(snapshotBucket, []byte(l.RecordID)); err != nil {
 				return err
 			}
@@ -53,6 +74,8 @@ func (tx *Tx) index(old, r rules.Referral) error {
 	}
 	return nil
 }
+
+func sameRecord(a, b rules.Link) bool { return a.RecordID == b.RecordID }
 
 // reindex makes the pairs (text, id) be those of now instead of those of before.
 func (tx *Tx) reindex(bucket []byte, id int64, before, now []string) error {
@@ -96,7 +119,7 @@ func (tx *Tx) ReferralByCode(code string) int64 {
 	if code == "" {
 		return 0
 	}
-	if raw := tx.bolt.Bucket(codeBucket).Get([]byte(code)); raw != nil {
+	if raw := tx.value(codeBucket, []byte(code)); raw != nil {
 		return keyID(raw)
 	}
 	return 0
@@ -107,17 +130,20 @@ func (tx *Tx) ReferralsByEmail(address string) []int64 {
 	if address = rules.FoldEmail(address); address == "" {
 		return nil
 	}
-	return ids(tx.bolt, emailBucket, address)
+	return ids(tx, emailBucket, address)
 }
 
 // ReferralsByRecord returns the ids of the referrals that link a record.
-func (tx *Tx) ReferralsByRecord(recordID string) []int64 { return ids(tx.bolt, linkBucket, recordID) }
+func (tx *Tx) ReferralsByRecord(recordID string) []int64 { return ids(tx, linkBucket, recordID) }
+
+// Linked tells whether any referral links a record.
+func (tx *Tx) Linked(recordID string) bool { return len(tx.ReferralsByRecord(recordID)) > 0 }
 
 // Referrals calls fn for each referral, by id, until fn returns an error. fn must not write.
 func (tx *Tx) Referrals(fn func(rules.Referral) error) error {
 	return tx.bolt.Bucket(referralBucket).ForEach(func(key, raw []byte) error {
-		var r rules.Referral
-		if err := json.Unmarshal(raw, &r); err != nil {
+		r, err := tx.coder.readReferral(raw)
+		if err != nil {
 			return fmt.Errorf("%w: referral %d cannot be read: %w", ErrDamaged, keyID(key), err)
 		}
 		return fn(r)
@@ -126,17 +152,28 @@ func (tx *Tx) Referrals(fn func(rules.Referral) error) error {
 
 // Snapshot returns what is known of a linked record.
 func (tx *Tx) Snapshot(recordID string) (s rules.Snapshot, found bool, err error) {
-	return get[rules.Snapshot](tx.bolt, snapshotBucket, []byte(recordID))
+	raw := tx.value(snapshotBucket, []byte(recordID))
+	if raw == nil {
+		return s, false, nil
+	}
+	if s, err = tx.coder.readSnapshot(raw); err != nil {
+		return s, false, fmt.Errorf("%w: snapshot %q cannot be read: %w", ErrDamaged, recordID, err)
+	}
+	return s, true, nil
 }
 
 // PutSnapshot remembers what is known of a record, which has to be linked.
 func (tx *Tx) PutSnapshot(recordID string, s rules.Snapshot) error {
-	return tx.put(snapshotBucket, []byte(recordID), s)
+	raw, err := tx.coder.writeSnapshot(&s)
+	if err != nil {
+		return fmt.Errorf("store: snapshot %q: %w", recordID, err)
+	}
+	return tx.write(snapshotBucket, []byte(recordID), raw)
 }
 
 // Records returns a referral's links with what is known of each record.
 func (tx *Tx) Records(r rules.Referral) ([]rules.Linked, error) {
-	var out []rules.Linked
+	out := make([]rules.Linked, 0, len(r.Links))
 	for _, l := range r.Links {
 		s, _, err := tx.Snapshot(l.RecordID)
 		if err != nil {
@@ -150,16 +187,16 @@ func (tx *Tx) Records(r rules.Referral) ([]rules.Linked, error) {
 // Join marks a referral to be looked up in Salesforce, and Joined takes the mark away; ToJoin lists those that bear it.
 func (tx *Tx) Join(id int64) error   { return tx.set(toJoinBucket, id) }
 func (tx *Tx) Joined(id int64) error { return tx.unset(toJoinBucket, id) }
-func (tx *Tx) ToJoin() []int64       { return marked(tx.bolt, toJoinBucket, -1, 0) }
+func (tx *Tx) ToJoin() []int64       { return marked(tx, toJoinBucket, -1, 0) }
 
 // Joining tells whether a referral bears the mark of Join.
-func (tx *Tx) Joining(id int64) bool { return tx.bolt.Bucket(toJoinBucket).Get(idKey(id)) != nil }
+func (tx *Tx) Joining(id int64) bool { return tx.value(toJoinBucket, idKey(id)) != nil }
 
 // Judge marks a referral to be judged, and Judged takes the mark away; ToJudge lists, by id, at most limit of those after one that bear it.
 func (tx *Tx) Judge(id int64) error  { return tx.set(toJudgeBucket, id) }
 func (tx *Tx) Judged(id int64) error { return tx.unset(toJudgeBucket, id) }
 func (tx *Tx) ToJudge(after int64, limit int) []int64 {
-	return marked(tx.bolt, toJudgeBucket, after, limit)
+	return marked(tx, toJudgeBucket, after, limit)
 }
 
 // Hold marks a referral whose verdict waits for a person or a setting, and Unhold takes the mark away; Held lists them with their reasons.
@@ -194,7 +231,7 @@ type Reading struct {
 
 // Read marks a record to be read by Id; claims of several marks add up.
 func (tx *Tx) Read(recordID string, object rules.Object, claims map[int64]rules.Kinds) error {
-	old, found, err := get[Reading](tx.bolt, toReadBucket, []byte(recordID))
+	old, found, err := get[Reading](tx, toReadBucket, []byte(recordID))
 	if err != nil {
 		return err
 	}
@@ -219,7 +256,7 @@ func (tx *Tx) ReadHistory(recordID string, object rules.Object, lacking int) err
 
 // Reading returns a mark set by Read or ReadHistory.
 func (tx *Tx) Reading(recordID string) (Reading, error) {
-	r, _, err := get[Reading](tx.bolt, toReadBucket, []byte(recordID))
+	r, _, err := get[Reading](tx, toReadBucket, []byte(recordID))
 	return r, err
 }
 

@@ -117,7 +117,7 @@ func TestARestoreThatCannotBeLeavesEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	newer := written(t, []byte(content(t, good)))
-	setSchema(t, newer, "meta", "2")
+	setSchema(t, newer, "meta", fmt.Sprint(store.Schema+1))
 	for _, test := range []struct{ situation, backup, want string }{
 		{"no such backup", "/nowhere/backup.db", "no such file"},
 		{"a damaged one", written(t, []byte(content(t, good)[:20_000])), "is not restored: the file is cut off"},

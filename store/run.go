@@ -15,7 +15,7 @@ type Run struct {
 
 // Run returns how a job last went; a Run with nothing but its name for one that never ran.
 func (tx *Tx) Run(job string) (Run, error) {
-	r, _, err := get[Run](tx.bolt, runBucket, []byte(job))
+	r, _, err := get[Run](tx, runBucket, []byte(job))
 	r.Job = job
 	return r, err
 }

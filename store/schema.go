@@ -5,12 +5,13 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"strconv"
 
 	bolt "go.etcd.io/bbolt"
 )
 
 // Schema is the version of the layout in this package's comment. A change of layout raises it and migrates.
-const Schema = 1
+const Schema = 2
 
 var (
 	metaBucket      = []byte("meta")
@@ -50,17 +51,49 @@ func keyID(key []byte) int64 { return int64(binary.BigEndian.Uint64(key)) }
 
 // pairKey is text NUL id: all ids of a text lie together.
 func pairKey(text string, id int64) []byte {
-	return binary.BigEndian.AppendUint64(append([]byte(text), 0), uint64(id))
+	key := append(append(make([]byte, 0, len(text)+9), text...), 0)
+	return binary.BigEndian.AppendUint64(key, uint64(id))
 }
 
-func get[T any](tx *bolt.Tx, bucket, key []byte) (value T, found bool, err error) {
+// schema is the schema that the file is in.
+func (tx *Tx) schema() int {
+	version, _ := strconv.Atoi(string(tx.value(metaBucket, schemaKey))) // which open has found to be a number
+	return version
+}
+
+// raiseSchema has a store of an earlier schema be of this one, in the first transaction that changes anything: what that writes an earlier version
+// would not understand. What it does not write stays as it is, and can be read.
+func (tx *Tx) raiseSchema() error {
+	return tx.write(metaBucket, schemaKey, []byte(strconv.Itoa(Schema)))
+}
+
+// cursor is the transaction's own cursor of a bucket, for what does not call anything else before it is done with it. A new one for each look would
+// cost more than the look.
+func (tx *Tx) cursor(bucket []byte) *bolt.Cursor {
+	c := tx.cursors[string(bucket)]
+	if c == nil {
+		c = tx.bolt.Bucket(bucket).Cursor()
+		tx.cursors[string(bucket)] = c
+	}
+	return c
+}
+
+// value is what is stored under a key; nil where nothing is.
+func (tx *Tx) value(bucket, key []byte) []byte {
+	if k, v := tx.cursor(bucket).Seek(key); bytes.Equal(k, key) {
+		return v
+	}
+	return nil
+}
+
+func get[T any](tx *Tx, bucket, key []byte) (value T, found bool, err error) {
 	found, err = load(tx, bucket, key, &value)
 	return value, found, err
 }
 
 // load reads what is stored under a key into value, and reports whether there is anything.
-func load(tx *bolt.Tx, bucket, key []byte, value any) (found bool, err error) {
-	raw := tx.Bucket(bucket).Get(key)
+func load(tx *Tx, bucket, key []byte, value any) (found bool, err error) {
+	raw := tx.value(bucket, key)
 	if raw == nil {
 		return false, nil
 	}
@@ -78,14 +111,13 @@ func (tx *Tx) put(bucket, key []byte, value any) error {
 	return tx.write(bucket, key, raw)
 }
 
-// write stores a value, unless it stands there already.
+// write stores a copy of a value, unless it stands there already.
 func (tx *Tx) write(bucket, key, raw []byte) error {
-	b := tx.bolt.Bucket(bucket)
-	if old := b.Get(key); old != nil && bytes.Equal(old, raw) {
+	if old := tx.value(bucket, key); old != nil && bytes.Equal(old, raw) {
 		return nil
 	}
 	tx.changed = true
-	if err := b.Put(key, raw); err != nil {
+	if err := tx.bolt.Bucket(bucket).Put(key, bytes.Clone(raw)); err != nil { // bbolt keeps what it is given until the transaction ends
 		return fmt.Errorf("store: %s: %w", bucket, err)
 	}
 	return nil
@@ -93,22 +125,22 @@ func (tx *Tx) write(bucket, key, raw []byte) error {
 
 // remove deletes a key, if it is there.
 func (tx *Tx) remove(bucket, key []byte) error {
-	b := tx.bolt.Bucket(bucket)
-	if b.Get(key) == nil {
+	c := tx.cursor(bucket)
+	if k, _ := c.Seek(key); !bytes.Equal(k, key) {
 		return nil
 	}
 	tx.changed = true
-	if err := b.Delete(key); err != nil {
+	if err := c.Delete(); err != nil {
 		return fmt.Errorf("store: %s: %w", bucket, err)
 	}
 	return nil
 }
 
 // ids lists the ids of all pairs of a text.
-func ids(tx *bolt.Tx, bucket []byte, text string) []int64 {
-	prefix := append([]byte(text), 0)
+func ids(tx *Tx, bucket []byte, text string) []int64 {
+	prefix := append(append(make([]byte, 0, len(text)+1), text...), 0)
 	var out []int64
-	c := tx.Bucket(bucket).Cursor()
+	c := tx.cursor(bucket)
 	for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
 		if len(k) == len(prefix)+8 { // longer ones are of a text with a NUL in it
 			out = append(out, keyID(k[len(prefix):]))
@@ -118,9 +150,9 @@ func ids(tx *bolt.Tx, bucket []byte, text string) []int64 {
 }
 
 // marked lists the ids after one in a bucket that is a mere set, at most limit of them (0: all).
-func marked(tx *bolt.Tx, bucket []byte, after int64, limit int) []int64 {
+func marked(tx *Tx, bucket []byte, after int64, limit int) []int64 {
 	var out []int64
-	c := tx.Bucket(bucket).Cursor()
+	c := tx.cursor(bucket)
 	for k, _ := c.Seek(idKey(after + 1)); k != nil && (limit == 0 || len(out) < limit); k, _ = c.Next() {
 		out = append(out, keyID(k))
 	}

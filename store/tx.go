@@ -17,14 +17,18 @@ import (
 type Tx struct {
 	bolt    *bolt.Tx
 	changed bool
+	coder   coder
+	cursors map[string]*bolt.Cursor // by bucket
 }
+
+func newTx(tx *bolt.Tx) *Tx { return &Tx{bolt: tx, cursors: map[string]*bolt.Cursor{}} }
 
 // errUnchanged ends a transaction that has nothing to commit.
 var errUnchanged = errors.New("nothing changed")
 
 // View runs fn in a transaction that reads.
 func (s *Store) View(fn func(*Tx) error) error {
-	return s.view(func(tx *bolt.Tx) error { return fn(&Tx{bolt: tx}) })
+	return s.view(func(tx *bolt.Tx) error { return fn(newTx(tx)) })
 }
 
 // Update runs fn in a transaction that writes, one at a time; where fn changes nothing, nothing is written. When fn returns an error nothing of it
@@ -35,8 +39,11 @@ func (s *Store) Update(fn func(*Tx) error) error {
 	}
 	committing := false
 	err := s.update(func(b *bolt.Tx) error {
-		tx := &Tx{bolt: b}
+		tx := newTx(b)
 		err := fn(tx)
+		if err == nil && tx.changed {
+			err = tx.raiseSchema()
+		}
 		if committing = err == nil && tx.changed; committing || err != nil {
 			return err
 		}
@@ -116,7 +123,7 @@ type Owner struct {
 
 // Owner returns whose the store is; the zero Owner for a new store.
 func (tx *Tx) Owner() (Owner, error) {
-	o, _, err := get[Owner](tx.bolt, metaBucket, orgKey)
+	o, _, err := get[Owner](tx, metaBucket, orgKey)
 	return o, err
 }
 
@@ -142,7 +149,7 @@ type Campaign struct {
 
 // Campaign returns what is remembered of a campaign; a Campaign with nothing but its id for a new one.
 func (tx *Tx) Campaign(id int64) (Campaign, error) {
-	c, _, err := get[Campaign](tx.bolt, campaignBucket, idKey(id))
+	c, _, err := get[Campaign](tx, campaignBucket, idKey(id))
 	c.ID = id
 	return c, err
 }
@@ -152,7 +159,7 @@ func (tx *Tx) PutCampaign(c Campaign) error { return tx.put(campaignBucket, idKe
 
 // BeginSweep returns the number of a new sweep, 1 for the first.
 func (tx *Tx) BeginSweep() (uint64, error) {
-	n, _, err := get[uint64](tx.bolt, metaBucket, sweepsKey)
+	n, _, err := get[uint64](tx, metaBucket, sweepsKey)
 	if err != nil {
 		return 0, err
 	}
@@ -173,7 +180,7 @@ func (w Watermark) Resuming() bool { return !w.ResumeStamp.IsZero() }
 
 // Watermark returns a query's watermark; the zero Watermark for a query never made.
 func (tx *Tx) Watermark(query string) (Watermark, error) {
-	w, _, err := get[Watermark](tx.bolt, watermarkBucket, []byte(query))
+	w, _, err := get[Watermark](tx, watermarkBucket, []byte(query))
 	return w, err
 }
 
@@ -199,7 +206,7 @@ func (tx *Tx) ResetWatermark(query string, w Watermark) error {
 
 // Describe reads what is remembered of an object's describe into value, and reports whether there is anything.
 func (tx *Tx) Describe(object string, value any) (bool, error) {
-	return load(tx.bolt, describeBucket, []byte(object), value)
+	return load(tx, describeBucket, []byte(object), value)
 }
 
 // PutDescribe remembers an object's describe.
@@ -213,7 +220,7 @@ const callsKept = 25 * time.Hour
 // AddCalls counts Salesforce API calls at an instant of service time.
 func (tx *Tx) AddCalls(at time.Time, calls int) error {
 	key := []byte(at.UTC().Format("2006-01-02T15"))
-	n, _, err := get[int](tx.bolt, callsBucket, key)
+	n, _, err := get[int](tx, callsBucket, key)
 	if err != nil {
 		return err
 	}
@@ -236,7 +243,7 @@ func (tx *Tx) Calls(at time.Time) (int, error) {
 	from, total := at.Add(-24*time.Hour).UTC().Format("2006-01-02T15"), 0
 	c := tx.bolt.Bucket(callsBucket).Cursor()
 	for k, _ := c.Seek([]byte(from)); k != nil; k, _ = c.Next() {
-		n, _, err := get[int](tx.bolt, callsBucket, k)
+		n, _, err := get[int](tx, callsBucket, k)
 		if err != nil {
 			return 0, err
 		}
@@ -245,7 +252,7 @@ func (tx *Tx) Calls(at time.Time) (int, error) {
 	return total, nil
 }
 
-// LastPass is when the newest pass that asked Salesforce ended, by the service's time, and what it cost in API calls.
+// LastPass is when the newest pass that asked Salesforce last counted its calls, by the service's time, and how many it has made.
 type LastPass struct {
 	At    time.Time
 	Calls int
@@ -253,7 +260,7 @@ type LastPass struct {
 
 // LastPass returns the zero one before the first.
 func (tx *Tx) LastPass() (LastPass, error) {
-	p, _, err := get[LastPass](tx.bolt, metaBucket, lastPassKey)
+	p, _, err := get[LastPass](tx, metaBucket, lastPassKey)
 	return p, err
 }
 

@@ -92,7 +92,7 @@ func (tx *Tx) VerifyLedger(progress Progress) (Head, error) {
 		}
 		if e.Referral != 0 {
 			indexed++
-			if tx.bolt.Bucket(ledgerOfBucket).Get(append(idKey(e.Referral), k...)) == nil {
+			if tx.value(ledgerOfBucket, append(idKey(e.Referral), k...)) == nil {
 				return head, fmt.Errorf("ledger line %d is not found by its referral %d", number, e.Referral)
 			}
 		}

@@ -11,7 +11,7 @@ import (
 // atWorkKey is in meta from when a process began to work on the store to when it closed it: after a crash or a power cut it is still there.
 var atWorkKey = []byte("at_work")
 
-// quickWithin is how long the check at a start may take; what it did not come to is taken to be whole. A store of 200,000 referrals (860 MB)
+// quickWithin is how long the check at a start may take; what it did not come to is taken to be whole. A store of a million referrals (740 MB)
 // takes a second or two.
 const quickWithin = 20 * time.Second
 
@@ -37,7 +37,7 @@ func (s *Store) checkAfterCrash() error {
 	var p problems
 	err := guarded(func() error {
 		closed := false
-		if err := s.View(func(tx *Tx) error { closed = tx.bolt.Bucket(metaBucket).Get(atWorkKey) == nil; return nil }); err != nil || closed {
+		if err := s.View(func(tx *Tx) error { closed = tx.value(metaBucket, atWorkKey) == nil; return nil }); err != nil || closed {
 			return err
 		}
 		if _, err := s.checkPages(&p, nil, time.Now().Add(quickWithin)); err != nil || len(p.list) > 0 {

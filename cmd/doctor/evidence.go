@@ -148,8 +148,8 @@ func (c *checkup) standingInquiry(rule rules.Rule, soql salesforce.Soql) inquiry
 	return inquiry{soql, func(rows []salesforce.Row, err error) {
 		t := tally{err: err, asked: true}
 		for _, row := range rows {
-			if rules.Equal(rule.Target.Type, row[rule.Target.Field], rule.Target.Value) {
-				n, _ := strconv.Atoi(row[salesforce.Counted])
+			if rules.Equal(rule.Target.Type, row.Text(rule.Target.Field), rule.Target.Value) {
+				n, _ := strconv.Atoi(row.Text(salesforce.Counted))
 				t.hits += n
 			}
 		}
@@ -164,7 +164,7 @@ func (c *checkup) historyInquiry(rule rules.Rule, history string, now time.Time)
 	return inquiry{soql, func(rows []salesforce.Row, err error) {
 		t := tally{err: err, rows: len(rows), asked: true}
 		for _, row := range rows {
-			if text := row["NewValue"]; rules.Equal(rule.Target.Type, text, rule.Target.Value) || rule.Target.Label != "" && strings.EqualFold(text, rule.Target.Label) {
+			if text := row.Text("NewValue"); rules.Equal(rule.Target.Type, text, rule.Target.Value) || rule.Target.Label != "" && strings.EqualFold(text, rule.Target.Label) {
 				t.hits++
 			}
 		}
@@ -180,7 +180,7 @@ func (c *checkup) stageInquiry(rule rules.Rule, now time.Time) inquiry {
 	return inquiry{soql, func(rows []salesforce.Row, err error) {
 		t := tally{err: err, asked: true}
 		for _, row := range rows {
-			n, _ := strconv.Atoi(row[salesforce.Counted])
+			n, _ := strconv.Atoi(row.Text(salesforce.Counted))
 			t.hits += n
 		}
 		c.evidence.moved[targetKey(rule)] = t
@@ -193,7 +193,7 @@ func (c *checkup) conversionInquiry(now time.Time) inquiry {
 	return inquiry{soql, func(rows []salesforce.Row, err error) {
 		t := tally{err: err, rows: len(rows), asked: true}
 		for _, row := range rows {
-			if row["ConvertedOpportunityId"] != "" {
+			if row.Text("ConvertedOpportunityId") != "" {
 				t.hits++
 			}
 		}
@@ -208,8 +208,8 @@ func (c *checkup) dealInquiry(now time.Time) inquiry {
 		if err != nil {
 			c.evidence.deal = &deal{err: err}
 		} else if len(rows) > 0 {
-			created, _ := rules.ParseTime(rows[0]["CreatedDate"])
-			c.evidence.deal = &deal{id: rows[0]["Id"], created: created}
+			created, _ := rules.ParseTime(rows[0].Text("CreatedDate"))
+			c.evidence.deal = &deal{id: rows[0].Text("Id"), created: created}
 		}
 	}}
 }
@@ -219,7 +219,7 @@ func firstRow(d *deal) inquiry {
 	return inquiry{soql, func(rows []salesforce.Row, err error) {
 		d.err = err
 		if len(rows) > 0 {
-			d.first, _ = rules.ParseTime(rows[0]["CreatedDate"])
+			d.first, _ = rules.ParseTime(rows[0].Text("CreatedDate"))
 		}
 	}}
 }
@@ -245,7 +245,7 @@ func (c *checkup) codeInquiries(now time.Time) (out []inquiry) {
 					c.evidence.codesUntold = append(c.evidence.codesUntold, string(object)+"."+f.Name)
 				}
 				for _, row := range rows {
-					c.evidence.codes = append(c.evidence.codes, code{object, row["Id"], row[f.Name]})
+					c.evidence.codes = append(c.evidence.codes, code{object, row.Text("Id"), row.Text(f.Name)})
 				}
 			}})
 		}

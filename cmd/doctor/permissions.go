@@ -23,17 +23,17 @@ type access struct {
 func accessOf(permissions, assignments, sharing salesforce.Result) access {
 	a := access{sharing: map[string]string{}}
 	if permissions.Err == nil && len(permissions.Rows) == 1 {
-		is := permissions.Rows[0]["PermissionsViewAllData"] == "true"
+		is := permissions.Rows[0].Text("PermissionsViewAllData") == "true"
 		a.all = &is
 	}
 	if assignments.Err == nil {
 		for _, row := range assignments.Rows {
-			a.sets = append(a.sets, row["PermissionSetId"])
+			a.sets = append(a.sets, row.Text("PermissionSetId"))
 		}
 	}
 	if sharing.Err == nil {
 		for _, row := range sharing.Rows {
-			a.sharing[row["QualifiedApiName"]] = row["InternalSharingModel"]
+			a.sharing[row.Text("QualifiedApiName")] = row.Text("InternalSharingModel")
 		}
 	}
 	return a
@@ -65,8 +65,8 @@ func (c *checkup) viewAll(ctx context.Context) (granted map[string]bool, told bo
 		return granted, false
 	}
 	for _, row := range page.Rows {
-		if row["PermissionsViewAllRecords"] == "true" {
-			granted[row["SobjectType"]] = true
+		if row.Text("PermissionsViewAllRecords") == "true" {
+			granted[row.Text("SobjectType")] = true
 		}
 	}
 	return granted, true

@@ -63,7 +63,7 @@ func (c *checkup) identityQueries() []salesforce.Query {
 func (c *checkup) checkUser(user salesforce.Result) {
 	name := "the user " + c.who.UserID
 	if user.Err == nil && len(user.Rows) == 1 {
-		name = user.Rows[0]["Username"]
+		name = user.Rows[0].Text("Username")
 	}
 	auth := c.Config.Salesforce.Auth
 	text := fmt.Sprintf("as %s, by the flow %s at %s", name, auth.Flow, c.Config.Salesforce.LoginURL)
@@ -83,13 +83,13 @@ func (c *checkup) checkOrg(org salesforce.Result) {
 		return
 	}
 	row := org.Rows[0]
-	id := rules.ID18(row["Id"])
-	c.sandbox = row["IsSandbox"] == "true"
+	id := rules.ID18(row.Text("Id"))
+	c.sandbox = row.Text("IsSandbox") == "true"
 	kind := "live"
 	if c.sandbox {
 		kind = "a sandbox"
 	}
-	text := fmt.Sprintf("%s (%s), %s, %s", row["Name"], id, kind, row["OrganizationType"])
+	text := fmt.Sprintf("%s (%s), %s, %s", row.Text("Name"), id, kind, row.Text("OrganizationType"))
 	sends := c.Config.ReferralFactory.SendFromSandbox
 	switch {
 	case c.file != nil && c.file.owner.OrgID != "" && c.file.owner.OrgID != id:

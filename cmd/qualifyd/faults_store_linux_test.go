@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -11,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"qualifyd/store"
 )
 
 // asItsOwner makes root in a child an owner of files like any other, who cannot write where the mode says no.
@@ -111,11 +114,13 @@ func TestAStoreFromANewerVersionIsRefusedByEveryCommand(t *testing.T) {
 	t.Parallel()
 	w, ann, bob := twoDue(t)
 	old := readFile(t, w.storePath())
-	newer := bytes.ReplaceAll(old, []byte("schema1"), []byte("schema2")) // the key, and its value behind it
+	schema := func(version int) []byte { return fmt.Append([]byte("schema"), version) } // the key, and its value behind it
+	newer := bytes.ReplaceAll(old, schema(store.Schema), schema(store.Schema+1))
+	want := fmt.Sprintf("written by a newer version of qualifyd: its schema is %d, this one knows %d", store.Schema+1, store.Schema)
 	w.write("qualifyd.db", string(newer))
 	for _, args := range [][]string{{"run", "--once"}, {"run"}, {"run", "--dry-run"}, {"status"}, {"store", "check"}, {"store", "compact"}, {"store", "backup", w.at("b")},
 		{"outbox", "retry", "--all"}, {"ledger", "verify"}} {
-		w.process(nil, args...).want(exitFailed, "written by a newer version of qualifyd: its schema is 2, this one knows 1", "hint: install that version again")
+		w.process(nil, args...).want(exitFailed, want, "hint: install that version again")
 	}
 	if after := readFile(t, w.storePath()); !bytes.Equal(after, newer) {
 		t.Error("the store was changed")

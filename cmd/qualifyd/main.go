@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 	_ "time/tzdata" // the binary runs on a bare host, which may have no time zones
@@ -17,7 +18,14 @@ import (
 	"qualifyd/cmd/desk"
 )
 
+// garbage is how much garbage may lie beside what is in use, in percent, before it is collected. A pass over a mass update holds up to 35 MB; with Go's
+// own 100 the process would take 90 MB in it, with 50 it takes 62 (make bench PART=Growth).
+const garbage = 50
+
 func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbage)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, func() {
 		stop() // a second signal ends the process at once

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 
 	"qualifyd/rules"
@@ -27,8 +28,12 @@ type question struct {
 	tooLong func(rows int) bool
 	// leave is called, where it is set, when the answer is left alone for its length, or Salesforce takes too long to give it.
 	leave func(a salesforce.Answer)
-	// halves are, where set, two questions that ask the same with half the values each; nil when there is but one value.
+	// halves are, where set, questions that ask for the same with less each: half the values, or one field of several; nil when there is but one
+	// value.
 	halves func() []question
+	// several is set when it asks by several fields at once. One that Salesforce does not answer is asked again by its halves, field by field: it
+	// says which field failed.
+	several bool
 	// fails is called, where it is set, when the question was not answered to its end.
 	fails func()
 	// without is called, where it is set, when Salesforce takes too long to give the answer: it can be done without for now.
@@ -40,15 +45,41 @@ type question struct {
 // ask puts questions to Salesforce, five to a call, and hands each its answer page by page. Answers are taken in the order of the questions;
 // the first pages of one call share a transaction. A question that fails is noted in t.failed and reported; the others go on.
 func (t *pass) ask(ctx context.Context, questions []question) error {
-	for some := range slices.Chunk(questions, queriesACall) {
-		if err := t.askCall(ctx, some, true); err != nil {
+	return t.askAll(ctx, questions, true)
+}
+
+// askAll is ask; again allows one repetition of those whose columns turned out to be gone.
+func (t *pass) askAll(ctx context.Context, questions []question, again bool) error {
+	for len(questions) > 0 {
+		var some []question
+		some, questions = t.nextCall(questions)
+		if err := t.askCall(ctx, some, again); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// askCall asks at most five questions in one call. again allows one repetition of those whose columns turned out to be gone.
+// nextCall takes the questions of the next call off those that wait. One that is too long to be sent is taken for its halves.
+func (t *pass) nextCall(waiting []question) (some, rest []question) {
+	for len(waiting) > 0 && len(some) < queriesACall {
+		q := waiting[0]
+		waiting = waiting[1:]
+		if t.splits(q) {
+			waiting = append(q.halves(), waiting...)
+		} else {
+			some = append(some, q)
+		}
+	}
+	return some, waiting
+}
+
+// splits tells whether a question is too long to be sent and can be asked by its halves.
+func (t *pass) splits(q question) bool {
+	return q.halfway() != nil && !t.Salesforce.Fits(q.soql())
+}
+
+// askCall asks at most five questions in one call.
 func (t *pass) askCall(ctx context.Context, questions []question, again bool) error {
 	var queries []salesforce.Query
 	for i, q := range questions {
@@ -57,6 +88,8 @@ func (t *pass) askCall(ctx context.Context, questions []question, again bool) er
 	answer, results, err := t.Salesforce.Composite(ctx, queries)
 	t.heard(answer)
 	switch {
+	case errors.Is(err, salesforce.ErrTooLong) && slices.ContainsFunc(questions, t.splits):
+		return t.askAll(ctx, questions, again)
 	case err != nil && salesforce.KindOf(err) == salesforce.Narrow && len(questions) > 1:
 		for _, q := range questions {
 			if err := t.askCall(ctx, []question{q}, again); err != nil {
@@ -70,21 +103,29 @@ func (t *pass) askCall(ctx context.Context, questions []question, again bool) er
 	if err := t.takeFirstPages(questions, results, answer); err != nil {
 		return err
 	}
-	var repeat []question
+	var repeat, shorter []question
 	for i, q := range questions {
-		if salesforce.KindOf(results[i].Err) == salesforce.FieldGone && again {
+		err := results[i].Err
+		switch {
+		case salesforce.KindOf(err) == salesforce.FieldGone && again:
 			repeat = append(repeat, q)
 			continue
+		case errors.Is(err, salesforce.ErrTooLong) && t.splits(q):
+			shorter = append(shorter, q)
+			continue
 		}
-		if err := t.takeRest(ctx, q, results[i], answer); err != nil {
+		if err := t.takeRest(ctx, q, results[i], answer, again); err != nil {
 			return err
 		}
+	}
+	if err := t.askAll(ctx, shorter, again); err != nil {
+		return err
 	}
 	return t.repeat(ctx, repeat)
 }
 
 // takeRest deals with a question whose first page was taken, or did not come.
-func (t *pass) takeRest(ctx context.Context, q question, r salesforce.Result, a salesforce.Answer) error {
+func (t *pass) takeRest(ctx context.Context, q question, r salesforce.Result, a salesforce.Answer, again bool) error {
 	switch kind := salesforce.KindOf(r.Err); {
 	case kind == salesforce.ObjectGone && q.gone != nil:
 		return q.gone()
@@ -92,6 +133,8 @@ func (t *pass) takeRest(ctx context.Context, q question, r salesforce.Result, a 
 		// The session is good, one object is not ours to read: the others go on.
 		t.noteFailed(q)
 		t.problems = append(t.problems, fmt.Errorf("poll %s: %w", q.name, r.Err))
+	case r.Err != nil && q.several && kind != salesforce.Limit:
+		return t.askAll(ctx, q.halves(), again)
 	case r.Err != nil:
 		return t.fail(ctx, r.Err, a, q)
 	case q.leaves(r):
@@ -120,7 +163,7 @@ func (t *pass) repeat(ctx context.Context, questions []question) error {
 	if err := t.resolveRules(); err != nil {
 		return err
 	}
-	return t.askCall(ctx, questions, false)
+	return t.askAll(ctx, questions, false)
 }
 
 // leaves tells whether a long answer is left alone.
@@ -143,29 +186,65 @@ func (t *pass) takeFirstPages(questions []question, results []salesforce.Result,
 	})
 }
 
-// follow reads the pages after the first. Where the locator has expired, or a composite's locator is not taken, the query is asked again plainly.
+// follow reads the pages after the first, each while the one before it is taken in. Where the locator has expired, or a composite's locator is not
+// taken, the query is asked again by itself.
 func (t *pass) follow(ctx context.Context, q question, next string) error {
-	plain := false
-	for next != "" {
-		page, answer, err := t.Salesforce.More(ctx, next)
-		if salesforce.KindOf(err) == salesforce.Locator && !plain {
-			plain = true
-			page, answer, err = t.Salesforce.QueryAll(ctx, q.soql())
+	reading, stop := context.WithCancel(ctx)
+	defer stop()
+	asked := false
+	for coming := t.fetch(reading, next); next != ""; {
+		got := <-coming
+		if got.panicked != nil {
+			panic(got.panicked) // where it can be caught
 		}
-		t.heard(answer)
+		if salesforce.KindOf(got.err) == salesforce.Locator && !asked {
+			asked = true
+			got.page, got.answer, got.err = t.Salesforce.QueryAll(ctx, q.soql())
+		}
+		t.heard(got.answer)
+		if got.err != nil {
+			return t.fail(ctx, got.err, got.answer, q)
+		}
+		if got.page.Next == next {
+			return t.fail(ctx, errors.New("the answer's next page is the same page again"), got.answer, q)
+		}
+		if next = got.page.Next; next != "" {
+			coming = t.fetch(reading, next)
+		}
+		err := t.update(func(tx *store.Tx) error { return q.page(tx, got.page.Rows, got.answer, next == "") })
 		if err != nil {
-			return t.fail(ctx, err, answer, q)
-		}
-		if page.Next == next {
-			return t.fail(ctx, errors.New("the answer's next page is the same page again"), answer, q)
-		}
-		next = page.Next
-		err = t.update(func(tx *store.Tx) error { return q.page(tx, page.Rows, answer, next == "") })
-		if err != nil {
+			if stop(); next != "" {
+				<-coming
+			}
 			return err
 		}
 	}
 	return nil
+}
+
+// fetched is a page, or why there is none.
+type fetched struct {
+	page   salesforce.Page
+	answer salesforce.Answer
+	err    error
+
+	panicked any
+}
+
+// fetch reads a page beside whatever else the pass does. Its outcome has to be waited for.
+func (t *pass) fetch(ctx context.Context, next string) <-chan fetched {
+	outcome := make(chan fetched, 1)
+	go func() {
+		var got fetched
+		defer func() {
+			if cause := recover(); cause != nil {
+				got.panicked = fmt.Sprintf("%v\n%s", cause, debug.Stack())
+			}
+			outcome <- got
+		}()
+		got.page, got.answer, got.err = t.Salesforce.More(ctx, next)
+	}()
+	return outcome
 }
 
 // failAll fails every question of a call that was not answered.

@@ -36,7 +36,7 @@ func (a *allowance) on(ctx context.Context) context.Context {
 func (a *allowance) take() bool { return a.share == 0 || a.left.Add(-1) >= 0 }
 
 // update runs a transaction of the pass, in which the calls that it has made so far are counted, by the service's time: a pass that dies has
-// made them all the same, and no watermark is ahead of the newest call.
+// made them all the same, and no watermark is ahead of the newest call. An idle pass has one that changes something: with its only answer.
 func (t *pass) update(fn func(*store.Tx) error) error {
 	n := int64(0)
 	err := t.Poller.update(func(tx *store.Tx) error {
@@ -50,7 +50,7 @@ func (t *pass) update(fn func(*store.Tx) error) error {
 		if n = t.calls.Load(); n == 0 {
 			return nil
 		}
-		return tx.AddCalls(now, int(n))
+		return errors.Join(tx.AddCalls(now, int(n)), tx.SetLastPass(store.LastPass{At: now, Calls: t.cost + int(n)}))
 	})
 	if err == nil {
 		t.calls.Add(-n)
@@ -63,12 +63,6 @@ func (t *pass) update(fn func(*store.Tx) error) error {
 func (t *pass) countCalls() error {
 	_, limit, told := t.Salesforce.Usage()
 	return t.update(func(tx *store.Tx) error {
-		now, _ := t.Salesforce.Now()
-		if cost := t.cost + int(t.calls.Load()); cost > 0 {
-			if err := tx.SetLastPass(store.LastPass{At: now, Calls: cost}); err != nil {
-				return err
-			}
-		}
 		if !told || limit == t.owner.CallLimit {
 			return nil
 		}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"qualifyd/rules"
+	"qualifyd/store"
 	"qualifyd/sync/salesforce"
 )
 
@@ -78,10 +79,10 @@ func (t *pass) columns(object rules.Object) []string {
 	return columns
 }
 
-// schema is the types of an object's watched fields.
-func (t *pass) schema(object rules.Object) rules.Schema {
+// schemaOf is the types of an object's watched fields.
+func (t *pass) schemaOf(object rules.Object, watched []string) rules.Schema {
 	s := rules.Schema{Types: map[string]rules.Type{}, Formulas: map[string]bool{}}
-	for _, name := range t.watched(object) {
+	for _, name := range watched {
 		f, _ := t.described[object].Field(name)
 		s.Types[name], s.Formulas[name] = rules.Type(f.Type), f.Calculated
 	}
@@ -93,33 +94,56 @@ type seen struct {
 	rules.Record
 	email string            // folded
 	codes map[string]string // code field -> code, for the fields that the row has
-	// hidden is set when the row has no Email column.
+	// emailHidden is set when the row has no Email column.
 	emailHidden bool
+	schema      rules.Schema // of its watched fields
+}
+
+// reader reads the rows of an object.
+type reader struct {
+	object         rules.Object
+	watched, codes []string
+	schema         rules.Schema
+}
+
+func (t *pass) reader(object rules.Object) reader {
+	watched := t.watched(object)
+	return reader{object, watched, t.codeFields(object), t.schemaOf(object, watched)}
 }
 
 // record reads a row. since is how new what the row shows is at least.
-func (t *pass) record(object rules.Object, row salesforce.Row, since time.Time) seen {
+func (r reader) record(row salesforce.Row, since time.Time) seen {
 	s := seen{Record: rules.Record{
-		Object: object, ID: rules.ID18(row["Id"]), SeenAt: since,
-		Created: instant(row["CreatedDate"]), Modified: instant(row["LastModifiedDate"]), Modstamp: instant(row["SystemModstamp"]),
-		Deleted: row["IsDeleted"] == "true", MasterID: rules.ID18(row["MasterRecordId"]),
-		ConvertedOn: row["ConvertedDate"], ContactID: rules.ID18(row["ConvertedContactId"]), OpportunityID: rules.ID18(row["ConvertedOpportunityId"]),
+		Object: r.object, ID: recordID(row), SeenAt: since,
+		Created: instant(row.Text("CreatedDate")), Modified: instant(row.Text("LastModifiedDate")), Modstamp: instant(row.Text("SystemModstamp")),
+		Deleted: row.Text("IsDeleted") == "true", MasterID: rules.ID18(row.Text("MasterRecordId")),
+		ConvertedOn: row.Text("ConvertedDate"), ContactID: rules.ID18(row.Text("ConvertedContactId")), OpportunityID: rules.ID18(row.Text("ConvertedOpportunityId")),
 		Fields: map[string]string{},
-	}, codes: map[string]string{}}
-	for _, name := range t.watched(object) {
-		if text, ok := row[name]; ok {
+	}, codes: map[string]string{}, schema: r.schema}
+	for _, name := range r.watched {
+		if text, ok := row.Lookup(name); ok {
 			s.Fields[name] = text
 		}
 	}
-	for _, name := range t.codeFields(object) {
-		if code, ok := row[name]; ok {
+	for _, name := range r.codes {
+		if code, ok := row.Lookup(name); ok {
 			s.codes[name] = code
 		}
 	}
-	email, ok := row["Email"]
+	email, ok := row.Lookup("Email")
 	s.email, s.emailHidden = rules.FoldEmail(email), !ok
 	return s
 }
+
+// concerns tells whether a row has to do with any referral: the record is linked, or carries somebody's code or e-mail. In most answers few rows do.
+func (r reader) concerns(tx *store.Tx, row salesforce.Row) bool {
+	if tx.Linked(recordID(row)) || len(tx.ReferralsByEmail(row.Text("Email"))) > 0 {
+		return true
+	}
+	return slices.ContainsFunc(r.codes, func(field string) bool { return tx.ReferralByCode(row.Text(field)) != 0 })
+}
+
+func recordID(row salesforce.Row) string { return rules.ID18(row.Text("Id")) }
 
 // instant reads a stamp; the zero time where there is none, or none that can be read.
 func instant(text string) time.Time {

@@ -3,6 +3,7 @@ package poll
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"qualifyd/rules"
@@ -157,7 +158,8 @@ func (t *pass) noteGone(name string) error {
 	return t.update(func(tx *store.Tx) error { return tx.PutDescribe(name, described{At: t.now, Gone: true}) })
 }
 
-// poll asks what changed since the watermarks, and reads the records under formula rules (whose values move no stamp) in the same call.
+// poll asks what changed since the watermarks. In the same calls it begins to read by Id: what is marked, and the records under formula rules,
+// whose values move no stamp.
 func (t *pass) poll(ctx context.Context) error {
 	if err := t.demandFormulas(); err != nil {
 		return err
@@ -170,13 +172,7 @@ func (t *pass) poll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, r := range reads {
-		questions = append(questions, r.questions...)
-	}
-	if err := t.ask(ctx, questions); err != nil {
-		return err
-	}
-	return t.finishReads(reads)
+	return t.askReads(ctx, questions, reads[:min(len(reads), readsAtOnce)])
 }
 
 func (t *pass) deltaQuestion(d *delta) question {
@@ -224,16 +220,18 @@ func (t *pass) deltaPage(tx *store.Tx, d *delta, rows []salesforce.Row, a salesf
 			d.bound = d.mark.Bound
 		}
 	}
-	for _, row := range rows {
-		if err := t.takeRow(tx, d, row, a); err != nil {
-			return err
-		}
-		at := instant(row[d.stamp])
-		if !at.IsZero() && !at.After(d.bound) && !at.Before(d.mark.ResumeStamp) {
-			d.mark.ResumeStamp, d.mark.ResumeID = at, row["Id"]
-		}
+	if err := t.takeRows(tx, d, rows, a); err != nil {
+		return err
 	}
 	d.mark.Bound = d.bound
+	for _, row := range slices.Backward(rows) {
+		if at := instant(row.Text(d.stamp)); !at.IsZero() && !at.After(d.bound) {
+			if !at.Before(d.mark.ResumeStamp) {
+				d.mark.ResumeStamp, d.mark.ResumeID = at, row.Text("Id")
+			}
+			break
+		}
+	}
 	if last {
 		d.mark = store.Watermark{At: later(d.mark.At, d.bound)}
 	}
@@ -247,33 +245,44 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-func (t *pass) takeRow(tx *store.Tx, d *delta, row salesforce.Row, a salesforce.Answer) error {
+func (t *pass) takeRows(tx *store.Tx, d *delta, rows []salesforce.Row, a salesforce.Answer) error {
 	h, isHistory := histories[d.name]
-	switch {
-	case !isHistory:
-		return t.see(tx, t.record(rules.Object(d.name), row, a.Since), nil)
-	case h.of == rules.Opportunity:
-		return t.seeStageRow(tx, row)
+	read := t.reader(rules.Object(d.name))
+	for _, row := range rows {
+		var err error
+		switch {
+		case !isHistory:
+			if read.concerns(tx, row) {
+				err = t.see(tx, read.record(row, a.Since), nil)
+			}
+		case h.of == rules.Opportunity:
+			err = t.seeStageRow(tx, row)
+		default:
+			err = t.seeHistoryRow(tx, h, row)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return t.seeHistoryRow(tx, h, row)
+	return nil
 }
 
 // seeStageRow has an Opportunity read with its whole history when a row of it is new: a row means something only beside its predecessor.
 func (t *pass) seeStageRow(tx *store.Tx, row salesforce.Row) error {
-	id := rules.ID18(row["OpportunityId"])
-	if len(tx.ReferralsByRecord(id)) == 0 {
+	id := rules.ID18(row.Text("OpportunityId"))
+	if !tx.Linked(id) {
 		return nil
 	}
 	s, _, err := tx.Snapshot(id)
-	if err != nil || s.HasStage(row["Id"]) {
+	if err != nil || s.HasStage(row.Text("Id")) {
 		return err
 	}
 	return tx.Read(id, rules.Opportunity, nil)
 }
 
 func (t *pass) seeHistoryRow(tx *store.Tx, h history, row salesforce.Row) error {
-	id := rules.ID18(row[h.parent])
-	if len(tx.ReferralsByRecord(id)) == 0 {
+	id := rules.ID18(row.Text(h.parent))
+	if !tx.Linked(id) {
 		return nil
 	}
 	s, found, err := tx.Snapshot(id)
@@ -287,7 +296,7 @@ func (t *pass) seeHistoryRow(tx *store.Tx, h history, row salesforce.Row) error 
 }
 
 func historyRow(row salesforce.Row) rules.HistoryRow {
-	return rules.HistoryRow{ID: row["Id"], Field: row["Field"], Old: row["OldValue"], New: row["NewValue"], At: instant(row["CreatedDate"])}
+	return rules.HistoryRow{ID: row.Text("Id"), Field: row.Text("Field"), Old: row.Text("OldValue"), New: row.Text("NewValue"), At: instant(row.Text("CreatedDate"))}
 }
 
 // markLinked has the pending referrals that link a record judged.
@@ -300,34 +309,59 @@ func (t *pass) markLinked(tx *store.Tx, recordID string) error {
 	return nil
 }
 
-// longAnswer is the number of rows (five pages) up to which an answer is always read to its end.
-const longAnswer = 10_000
-
-// tooLong tells whether an answer is so long that reading the pending referrals' records by Id, and looking for their codes and e-mails,
-// costs fewer calls. A mass update would otherwise be read again by every pass inside the overlap.
+// tooLong tells whether an answer is so long that it costs fewer calls to look at all pending referrals for its object's sake: to read their
+// records by Id, and to look for their codes and e-mails. A mass update would otherwise be read again by every pass inside the overlap.
 func (t *pass) tooLong(d *delta, rows int) bool {
-	if rows <= longAnswer || d.mark.Resuming() {
+	const rowsAPage = 2000
+	further := inPortions(rows, rowsAPage) - 1 // the first page is there already
+	if d.mark.Resuming() || further <= fewestCallsToLook {
 		return false
 	}
-	if t.pending < 0 {
-		t.pending = t.countPending()
-	}
-	const rowsACall, readsACall = 2000, 500 // a read by Id asks for the record and its history
-	return rows/rowsACall > 2*t.pending/readsACall+queriesACall
+	return further > t.callsToLook(objectOf(d.name))
 }
 
-func (t *pass) countPending() int {
-	n := 0
+// fewestCallsToLook are a call to read by Id and one to search.
+const fewestCallsToLook = 2
+
+// callsToLook is how many calls it takes to look at all pending referrals for an object's sake.
+func (t *pass) callsToLook(object rules.Object) int {
+	if t.pending == nil {
+		t.pending = t.countPending()
+	}
+	queries := inPortions(t.pending.links[object], idsAQuery)
+	if len(t.historyFields(object)) > 0 {
+		queries *= 2
+	}
+	searches := inPortions(t.pending.sought, referralsAQuery)
+	return inPortions(queries, queriesACall) + inPortions(searches, queriesACall)
+}
+
+func inPortions(n, portion int) int { return (n + portion - 1) / portion }
+
+// pending is how many referrals a look at all pending ones is about.
+type pending struct {
+	sought int                  // whose code and e-mail are searched
+	links  map[rules.Object]int // to records that are read by Id
+}
+
+func (t *pass) countPending() *pending {
+	p := &pending{links: map[rules.Object]int{}}
 	err := t.view(func(tx *store.Tx) error {
 		return tx.Referrals(func(r rules.Referral) error {
-			if r.Standing == rules.Pending {
-				n++
+			if _, ours := t.campaign(r.CampaignID); !ours || r.Standing != rules.Pending {
+				return nil
+			}
+			if t.isSought(r) {
+				p.sought++
+			}
+			for _, l := range r.Links {
+				p.links[l.Object]++
 			}
 			return nil
 		})
 	})
 	if err != nil {
-		return 1 << 30 // unknown: read the answer
+		p.sought = 1 << 30 // unknown: read the answer
 	}
-	return n
+	return p
 }

@@ -6,7 +6,9 @@ package poll_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +29,7 @@ func TestWhoCouldNotBeLookedUpIsNotJudged(t *testing.T) {
 		w.customer("ann@example.com")
 		ann := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
 		w.Lead(ann, sandbox.Fields{"Status": goodValue})
+		w.Fail("FROM Contact WHERE (Email IN", "UNKNOWN_EXCEPTION")
 		w.Fail("FROM Contact WHERE Email IN", "UNKNOWN_EXCEPTION")
 		mustContain(t, "a pass whose look-up fails", w.TryPass(), "look-up of Contacts by Email")
 		w.WantNot(ann, rules.NoRecord)
@@ -35,6 +38,36 @@ func TestWhoCouldNotBeLookedUpIsNotJudged(t *testing.T) {
 		w.Passes(2)
 		w.WantNot(ann, rules.ExistingRecord)
 	})
+}
+
+// A look-up that was not answered at all has not shown that there is nobody: no record is made a second time.
+func TestNobodyIsCreatedOnALookUpThatWasNotAnswered(t *testing.T) {
+	looksUp := func(r *http.Request) bool {
+		return slices.ContainsFunc(slices.Collect(maps.Values(queriesIn(r))), func(soql string) bool { return strings.Contains(soql, "Email IN") })
+	}
+	for name, fails := range map[string]func(w *world){
+		"the call fails":         func(w *world) { w.org.SetFault(always(looksUp, sandbox.HTML(http.StatusServiceUnavailable))) },
+		"it may not read Leads":  func(w *world) { w.Fail(" FROM Lead WHERE (Email IN", "INSUFFICIENT_ACCESS") },
+		"no calls are left then": func(w *world) { w.Fail(" FROM Lead WHERE (Email IN", "REQUEST_LIMIT_EXCEEDED") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			running(t, one(creating(fieldCampaign(), rules.Update)), func(w *world) {
+				ann := w.Refer("Ann")
+				lead := w.Lead(ann)
+				fails(w)
+				if err := w.TryPass(); err == nil {
+					t.Error("a pass whose look-up fails: got no error")
+				}
+				w.WantRecords("Lead", 1)
+				w.Heal()
+				w.org.SetFault(nil)
+				w.After(time.Minute)
+				w.Passes(1)
+				w.WantRecords("Lead", 1)
+				w.WantLinks(ann, lead)
+			})
+		})
+	}
 }
 
 // "None stops the other objects and campaigns": a campaign whose code field cannot be asked for waits alone.
@@ -53,6 +86,53 @@ func TestACodeFieldThatCannotBeFilteredOnStopsNoOtherCampaign(t *testing.T) {
 		w.org.Update("Contact", contact, sandbox.Fields{"LeadSource": "Partner Referral"})
 		w.TryPass()
 		w.WantOnly(bob)
+	})
+}
+
+// One look-up asks by e-mail and code at once. Where it fails for its code field, a campaign that has none goes on.
+func TestALookUpThatFailsForItsCodeFieldStopsNoCampaignWithoutOne(t *testing.T) {
+	byEmail := conversionCampaign()
+	byEmail.CodeField = ""
+	for name, fails := range map[string]func(w *world){
+		"it cannot be filtered on": func(w *world) {
+			w.org.AddField("Lead", sandbox.FieldDef{Name: "Notes__c", Label: "Notes", Type: "textarea", Length: 32000, NoFilter: true})
+		},
+		"Salesforce stumbles over it": func(w *world) {
+			w.org.AddField("Lead", sandbox.FieldDef{Name: "Notes__c", Label: "Notes", Type: "string", Length: 40})
+			w.Fail("Notes__c IN (", "UNKNOWN_EXCEPTION")
+		},
+		"it takes too long": func(w *world) {
+			w.org.AddField("Lead", sandbox.FieldDef{Name: "Notes__c", Label: "Notes", Type: "string", Length: 40})
+			w.Fail("Notes__c IN (", "QUERY_TIMEOUT")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			running(t, []rules.Campaign{fieldCampaign(), byEmail}, func(w *world) {
+				fails(w)
+				w.Configure(func(o *poll.Options) { o.Campaigns[0].CodeField = "Notes__c" })
+				ann, bob := w.Refer("Ann", 101), w.Refer("Bob", 103)
+				w.Lead(ann)
+				lead := w.Lead(bob)
+				mustContain(t, "a pass that cannot look codes up", w.TryPass(), "look-up of Leads by Notes__c")
+				w.WantLinks(bob, lead)
+				w.WantNot(bob, rules.NotConverted)
+				if sentence := w.Referral(ann).Verdict.Sentence; sentence != "it has not been looked up in Salesforce yet" {
+					t.Errorf("Ann, of the campaign with the code field: got %q, want her not to be judged", sentence)
+				}
+			})
+		})
+	}
+}
+
+// What takes Salesforce too long by e-mail and code at once is asked by one at a time, and nothing was wrong.
+func TestALookUpThatTakesTooLongFallsApart(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann, bob := w.Refer("Ann"), w.Refer("Bob")
+		a, b := w.Lead(ann, sandbox.Fields{codeField: nil}), w.Lead(bob, sandbox.Fields{"Email": "work@example.com"})
+		w.Fail(" FROM Lead WHERE (Email IN", "QUERY_TIMEOUT")
+		w.Passes(1)
+		w.WantLinks(ann, a)
+		w.WantLinks(bob, b)
 	})
 }
 
@@ -256,7 +336,7 @@ func TestACreateThatWasSentLateInAPassIsNotSentAgainTooSoon(t *testing.T) {
 		w.Restart()
 		w.After(100 * time.Second)
 		mustContain(t, "a pass before the two minutes are over", w.TryPass(), poll.ErrOpen.Error())
-		w.After(20 * time.Second)
+		w.After(25 * time.Second)
 		w.Passes(1)
 		w.WantRecords("Lead", 1)
 	})

@@ -17,12 +17,21 @@ func RecordsByEmail(ctx context.Context, sf *salesforce.Client, object rules.Obj
 		return salesforce.Select("Id", "Email", "IsDeleted").From(string(object)).Where(salesforce.In("Email", values))
 	}
 	found := map[string][]string{}
-	for _, some := range chunks(emails, soql) {
+	for len(emails) > 0 {
+		n := min(len(emails), referralsAQuery)
+		for n > 1 && !sf.Fits(soql(emails[:n])) {
+			n /= 2
+		}
+		some := emails[:n]
 		page, _, err := sf.QueryAll(ctx, soql(some))
+		if err != nil && n > 1 && !sf.Fits(soql(some)) {
+			continue // Salesforce refused it for its length, which the client goes by from now on
+		}
+		emails = emails[n:]
 		for err == nil {
 			for _, row := range page.Rows {
-				if email := rules.FoldEmail(row["Email"]); row["IsDeleted"] != "true" {
-					found[email] = append(found[email], rules.ID18(row["Id"]))
+				if email := rules.FoldEmail(row.Text("Email")); row.Text("IsDeleted") != "true" {
+					found[email] = append(found[email], rules.ID18(row.Text("Id")))
 				}
 			}
 			if page.Next == "" {

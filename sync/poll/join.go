@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -22,7 +21,7 @@ func (t *pass) joinNew(ctx context.Context) error {
 		some := waiting[:min(lookupsAtOnce, len(waiting))]
 		waiting = waiting[len(some):]
 		asked, _ := t.Salesforce.Now()
-		found, err := t.lookup(ctx, some, true)
+		found, err := t.lookup(ctx, some, true, anyObject)
 		if err != nil {
 			return err
 		}
@@ -32,15 +31,22 @@ func (t *pass) joinNew(ctx context.Context) error {
 			t.unjoined[c.ID] = t.unjoined[c.ID] || t.lookupFailed(c)
 			return t.lookupFailed(c)
 		})
-		if err := t.join(ctx, some, found, asked); err != nil {
-			return err
+		for group := range slices.Chunk(some, joinedAtOnce) {
+			if err := t.join(ctx, group, found, asked); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// toJoin are the pending referrals to look up. While a campaign has not been swept whole, nobody knows who was there from the start: its
-// referrals wait.
+// joinedAtOnce is how many referrals, or records found for them, are taken in in one transaction.
+const joinedAtOnce = 2000
+
+func anyObject(rules.Object) bool { return true }
+
+// toJoin are the referrals to look up, those that are decided by now too: a record with their e-mail may still be linked to another, who had it before.
+// While a campaign has not been swept whole, nobody knows who was there from the start: its referrals wait.
 func (t *pass) toJoin() ([]rules.Referral, error) {
 	var waiting []rules.Referral
 	err := t.update(func(tx *store.Tx) error {
@@ -54,7 +60,7 @@ func (t *pass) toJoin() ([]rules.Referral, error) {
 			switch {
 			case err != nil:
 				return err
-			case !found || r.Standing != rules.Pending:
+			case !found:
 				if err := tx.Joined(id); err != nil {
 					return err
 				}
@@ -96,7 +102,7 @@ type arrival struct {
 
 // join does what the campaigns' policies say in view of what a look-up found, which began at an instant of service time (zero where that is not
 // known).
-func (t *pass) join(ctx context.Context, referrals []rules.Referral, found map[string]seen, asked time.Time) error {
+func (t *pass) join(ctx context.Context, referrals []rules.Referral, found *findings, asked time.Time) error {
 	var writes []arrival
 	err := t.update(func(tx *store.Tx) error {
 		for _, r := range referrals {
@@ -122,21 +128,21 @@ func (t *pass) join(ctx context.Context, referrals []rules.Referral, found map[s
 }
 
 // arrive links or blocks one referral, and tells whether a record is to be created or marked for it.
-func (t *pass) arrive(tx *store.Tx, sought rules.Referral, found map[string]seen, asked time.Time) (a arrival, write bool, err error) {
+func (t *pass) arrive(tx *store.Tx, sought rules.Referral, found *findings, asked time.Time) (a arrival, write bool, err error) {
 	id := sought.ID
 	r, _, err := tx.Referral(id)
 	if err != nil || r.Email != sought.Email || r.Code != sought.Code {
 		return a, false, err // a sweep changed it meanwhile: the next pass looks it up as it is now
 	}
-	if r.Standing != rules.Pending {
-		return a, false, tx.Joined(id) // a sweep or an operator has decided it meanwhile
-	}
 	c, _ := t.campaign(r.CampaignID)
+	candidates := t.candidates(tx, r, c, found)
+	if r.Standing != rules.Pending { // a sweep or an operator has decided it: nothing is created for it, and nothing blocks it
+		return a, false, errors.Join(t.takeDecided(tx, candidates, found), tx.Joined(id))
+	}
 	known, err := tx.Campaign(c.ID)
 	if err != nil {
 		return a, false, err
 	}
-	candidates := t.candidates(tx, r, c, found)
 	intent, begun, err := tx.Intent(id)
 	if err != nil {
 		return a, false, err
@@ -156,14 +162,38 @@ func (t *pass) arrive(tx *store.Tx, sought rules.Referral, found map[string]seen
 		return a, false, errors.Join(t.block(tx, r, todo.Blockers...), tx.DropIntent(id), tx.Joined(id))
 	}
 	for _, record := range todo.Link {
-		if err := t.see(tx, found[record.ID], nil); err != nil {
+		if err := t.see(tx, found.records[record.ID], nil); err != nil {
 			return a, false, err
 		}
 	}
-	if todo.Create || todo.Mark != nil {
+	has, err := hasRecord(tx, r, c.Object)
+	if err != nil {
+		return a, false, err
+	}
+	if todo.Create && !has || todo.Mark != nil {
 		return arrival{r, c, todo.Mark}, true, nil
 	}
 	return a, false, t.arrived(tx, id, mayWrite)
+}
+
+// takeDecided has the records that were found for a referral that is decided be its own, and no other's any more.
+func (t *pass) takeDecided(tx *store.Tx, candidates []rules.Candidate, found *findings) error {
+	for _, one := range candidates {
+		if one.Deleted {
+			continue
+		}
+		if err := t.see(tx, found.records[one.ID], nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hasRecord tells whether a record of an object that is there is a referral's already. A look-up does not find all of them: one may be linked by an
+// e-mail that the referral or the record has had, or by a pin.
+func hasRecord(tx *store.Tx, r rules.Referral, object rules.Object) (bool, error) {
+	records, err := tx.Records(r)
+	return slices.ContainsFunc(records, func(l rules.Linked) bool { return l.Link.Object == object && !l.Deleted }), err
 }
 
 // arrived takes a referral off the list of those to join. settled is set when nothing is ever to be created or marked for it.
@@ -185,15 +215,14 @@ const settleAfter = 2 * time.Minute
 // madeByUs finds the record that a create request of ours made, though its answer was lost; "" when it is not there. Somebody may have deleted
 // it since; it was made all the same, and no other is. The e-mail that it was given counts even if the referral's is another by now, unless
 // somebody else is referred by it.
-func (t *pass) madeByUs(tx *store.Tx, r rules.Referral, c rules.Campaign, intent store.Intent, found map[string]seen) string {
-	for _, id := range slices.Sorted(maps.Keys(found)) {
-		s := found[id]
+func (t *pass) madeByUs(tx *store.Tx, r rules.Referral, c rules.Campaign, intent store.Intent, found *findings) string {
+	for _, s := range found.carrying(rules.FoldEmail(r.Email), t.given[r.ID], r.Code) {
 		code := s.codes[t.codeField(c, s.Object)]
 		byCode := code != "" && code == r.Code
 		former := s.email != "" && s.email == t.given[r.ID] && len(tx.ReferralsByEmail(s.email)) == 0
 		byEmail := former || s.email != "" && s.email == rules.FoldEmail(r.Email)
 		if t.fromIntent(c, intent, s) && (byCode || byEmail && !t.othersCode(tx, r, code)) {
-			return id
+			return s.ID
 		}
 	}
 	return ""

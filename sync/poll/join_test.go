@@ -253,6 +253,33 @@ func TestAChangedEmailIsLookedUp(t *testing.T) {
 	})
 }
 
+// The Lead was Ann's, and is Bob's by its e-mail now. That he is qualified already makes it no less his: what becomes of it speaks for her no more.
+func TestARecordBecomesTheirsWhoAreQualifiedAlready(t *testing.T) {
+	c := fieldCampaign()
+	c.CodeField, c.Duplicates = "", rules.Update
+	running(t, one(c), func(w *world) {
+		ann := w.Known("Ann")
+		lead, other := w.Lead(ann), w.org.Create("Lead", sandbox.Fields{"LastName": "Bob", "Company": "Acme"})
+		w.Passes(1)
+		w.org.Update("Lead", lead, sandbox.Fields{"Email": "bob@example.com"})
+		w.Passes(1)
+		w.WantLinks(ann, lead)
+
+		w.After(time.Hour)
+		w.Passes(1) // the change is out of the overlap from now on
+		bob := w.rf.Refer(c.ID, sandbox.NewUser{FirstName: "Bob", Email: "bob@example.com"})
+		w.rf.SetQualified(bob.ID, true)
+		w.Passes(1)
+		w.WantLinks(bob, lead)
+		w.WantLinks(ann)
+		w.org.Merge("Lead", other, lead)
+		w.Passes(1)
+		w.Status(other, goodValue)
+		w.Passes(1)
+		w.WantNot(ann, rules.NoRecord)
+	})
+}
+
 // What the first complete sweep shows was there before us: it is linked, and nothing is written for it.
 func TestReferralsOfTheFirstSweepAreLinkedAndNeverCreated(t *testing.T) {
 	story(t, one(creating(fieldCampaign(), rules.CreateNew)), func(w *world) {

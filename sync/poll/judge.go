@@ -11,8 +11,8 @@ import (
 	"qualifyd/sync/logged"
 )
 
-// judgedAtOnce is how many referrals are judged in one transaction.
-const judgedAtOnce = 200
+// judgedAtOnce is how many referrals are judged in one transaction: as many as a page has rows.
+const judgedAtOnce = 2000
 
 // judge judges every referral about which something is new. What was held because the org is a sandbox is judged again once that may be sent.
 func (t *pass) judge(context.Context) error {

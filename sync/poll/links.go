@@ -12,15 +12,13 @@ import (
 
 // settleLinks works out, campaign by campaign, which referral a record belongs to now, and links, unlinks or blocks accordingly.
 func (t *pass) settleLinks(tx *store.Tx, s seen, look *sight) error {
+	if err := t.linkUnsettled(tx, s, look.claims); err != nil {
+		return err
+	}
 	claimants, err := t.claimants(tx, s, look)
 	if err != nil || len(claimants) == 0 {
 		return err
 	}
-	snapshot, _, err := tx.Snapshot(s.ID)
-	if err != nil {
-		return err
-	}
-	neverSeen := snapshot.Values == nil
 	for _, ofCampaign := range byCampaign(claimants) {
 		var claims []rules.Claim
 		for _, c := range ofCampaign {
@@ -30,13 +28,32 @@ func (t *pass) settleLinks(tx *store.Tx, s seen, look *sight) error {
 		for _, c := range ofCampaign {
 			ambiguous := slices.Contains(disputed, c.claim.Referral)
 			if c.claim.Referral == owner || ambiguous {
-				err = t.link(tx, s, c, ambiguous, neverSeen, look)
+				err = t.link(tx, s, c, ambiguous, look)
 			} else {
 				err = t.unlink(tx, s, c)
 			}
 			if err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// linkUnsettled links a record to those that claim it whose campaign is not in the config: whose it is, and whether it counts, is settled when that is
+// back.
+func (t *pass) linkUnsettled(tx *store.Tx, s seen, claims map[int64]rules.Kinds) error {
+	for id, kinds := range claims {
+		r, found, err := tx.Referral(id)
+		if err != nil {
+			return err
+		}
+		if _, ours := t.campaign(r.CampaignID); !found || ours {
+			continue
+		}
+		r.SetLink(rules.Link{Object: s.Object, RecordID: s.ID, Kinds: kinds})
+		if err := tx.PutReferral(r); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -142,16 +159,16 @@ func (t *pass) othersCode(tx *store.Tx, r rules.Referral, code string) bool {
 	return err == nil && found && o.CampaignID == r.CampaignID
 }
 
-// link makes the record the claimant's, if the duplicate policy admits it. A record seen for the first time is weighed even when the link is
-// there already.
-func (t *pass) link(tx *store.Tx, s seen, c claimant, ambiguous, neverSeen bool, look *sight) error {
+// link makes the record the claimant's, if the duplicate policy admits it. A record seen for the first time as the referral's is weighed even when the
+// link is there already; one that nobody has ever seen cannot be weighed yet.
+func (t *pass) link(tx *store.Tx, s seen, c claimant, ambiguous bool, look *sight) error {
 	r := c.Referral
 	old, linked := r.LinkTo(s.ID)
 	if intent, begun, err := tx.Intent(r.ID); err != nil || begun && !linked && t.fromIntent(c.campaign, intent, s) && (c.claim.Code || c.claim.Email) {
 		// The record that we asked for and had no answer about: what we wrote into it has to be its baseline before anything is observed.
 		return errors.Join(err, t.settleCreated(tx, r, c.campaign, intent, s.ID, time.Time{}))
 	}
-	if !linked || neverSeen {
+	if (!linked || old.Since.IsZero()) && !s.Created.IsZero() {
 		switch c.campaign.Admit(r, s.Record, c.kinds, t.madeByConversion(tx, r, s)) {
 		case rules.Blocks:
 			return t.block(tx, r, rules.Blocker{Object: s.Object, ID: s.ID, Created: s.Created})

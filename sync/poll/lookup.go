@@ -31,53 +31,88 @@ func (t *pass) anyLookupFailed(object rules.Object) bool {
 	return slices.ContainsFunc(fields, func(field string) bool { return t.failed[lookupName(object, field)] })
 }
 
+// referralsAQuery is for how many referrals one query looks records up. With e-mail addresses of 30 characters and codes of ten it is about as long
+// as a query may be; a longer one is asked field by field.
+const referralsAQuery = 2000
+
 // lookup finds the records that carry the referrals' codes or have their e-mails. everywhere looks for e-mails on Leads and Contacts both where
-// the campaign's policy is do_nothing, which wants it; otherwise only on the campaign's object.
-func (t *pass) lookup(ctx context.Context, referrals []rules.Referral, everywhere bool) (map[string]seen, error) {
-	found := map[string]seen{}
+// the campaign's policy is do_nothing, which wants it; otherwise only on the campaign's object. Only on some objects is looked at all.
+func (t *pass) lookup(ctx context.Context, referrals []rules.Referral, everywhere bool, on func(rules.Object) bool) (*findings, error) {
+	found := &findings{records: map[string]seen{}, by: map[string][]string{}}
 	var questions []question
-	for _, w := range t.wantedValues(referrals, everywhere) {
-		for _, some := range chunks(w.values, func(values []string) salesforce.Soql { return t.lookupSoql(w, values) }) {
-			questions = append(questions, t.lookupQuestion(w, some, found))
+	for some := range slices.Chunk(referrals, referralsAQuery) {
+		for _, w := range t.wantedValues(some, everywhere) {
+			if on(w.object) {
+				questions = append(questions, t.lookupQuestion(w, found))
+			}
 		}
 	}
 	return found, t.ask(ctx, questions)
 }
 
-func (t *pass) lookupQuestion(w wantedIn, values []string, found map[string]seen) question {
+func (t *pass) lookupQuestion(w wantedOf, found *findings) question {
+	var fields []string
+	for _, in := range w.fields {
+		fields = append(fields, in.field)
+	}
 	return question{
-		name: lookupName(w.object, w.field), from: string(w.object), object: w.object,
-		soql: func() salesforce.Soql { return t.lookupSoql(w, values) },
+		name: lookupName(w.object, strings.Join(fields, " and ")), from: string(w.object), object: w.object,
+		soql: func() salesforce.Soql { return t.lookupSoql(w) },
 		page: func(_ *store.Tx, rows []salesforce.Row, a salesforce.Answer, _ bool) error {
+			read := t.reader(w.object)
 			for _, row := range rows {
-				s := t.record(w.object, row, a.Since)
-				found[s.ID] = s
+				found.add(read.record(row, a.Since))
 			}
 			return nil
 		},
+		several: len(w.fields) > 1,
 		halves: func() []question {
-			return halve(values, func(some []string) question { return t.lookupQuestion(w, some, found) })
+			if len(w.fields) == 1 {
+				only := w.fields[0]
+				return halve(only.values, func(some []string) question {
+					return t.lookupQuestion(wantedOf{w.object, []wantedIn{{only.field, some}}}, found)
+				})
+			}
+			var each []question
+			for _, in := range w.fields {
+				each = append(each, t.lookupQuestion(wantedOf{w.object, []wantedIn{in}}, found))
+			}
+			return each
+		},
+		fails: func() {
+			for _, field := range fields {
+				t.failed[lookupName(w.object, field)] = true
+			}
 		},
 	}
 }
 
-// wantedIn are values wanted in one field of an object.
-type wantedIn struct {
+// wantedOf is what records of an object are looked up by: one of the values in one of the fields.
+type wantedOf struct {
 	object rules.Object
+	fields []wantedIn
+}
+
+// wantedIn are values wanted in a field.
+type wantedIn struct {
 	field  string
 	values []string
 }
 
-func (t *pass) lookupSoql(w wantedIn, values []string) salesforce.Soql {
-	return salesforce.Select(t.columns(w.object)...).From(string(w.object)).Where(salesforce.In(w.field, values))
+func (t *pass) lookupSoql(w wantedOf) salesforce.Soql {
+	var either []salesforce.Condition
+	for _, in := range w.fields {
+		either = append(either, salesforce.In(in.field, in.values))
+	}
+	q := salesforce.Select(t.columns(w.object)...).From(string(w.object))
+	if len(either) == 1 {
+		return q.Where(either[0])
+	}
+	return q.Where(salesforce.Or(either...))
 }
 
-func (t *pass) wantedValues(referrals []rules.Referral, everywhere bool) []wantedIn {
-	type place struct {
-		object rules.Object
-		field  string
-	}
-	values := map[place]map[string]bool{}
+func (t *pass) wantedValues(referrals []rules.Referral, everywhere bool) []wantedOf {
+	values := map[rules.Object]map[string]map[string]bool{}
 	want := func(object rules.Object, field string, texts ...string) {
 		f, readable := t.described[object].Field(field)
 		if !readable || t.unreadable(object) {
@@ -87,11 +122,13 @@ func (t *pass) wantedValues(referrals []rules.Referral, everywhere bool) []wante
 			if text == "" || !quotable(text) {
 				continue
 			}
-			at := place{object, f.Name}
-			if values[at] == nil {
-				values[at] = map[string]bool{}
+			if values[object] == nil {
+				values[object] = map[string]map[string]bool{}
 			}
-			values[at][text] = true
+			if values[object][f.Name] == nil {
+				values[object][f.Name] = map[string]bool{}
+			}
+			values[object][f.Name][text] = true
 		}
 	}
 	for _, r := range referrals {
@@ -110,13 +147,14 @@ func (t *pass) wantedValues(referrals []rules.Referral, everywhere bool) []wante
 			}
 		}
 	}
-	var out []wantedIn
-	for at, set := range values {
-		out = append(out, wantedIn{at.object, at.field, slices.Sorted(maps.Keys(set))})
+	var out []wantedOf
+	for _, object := range slices.Sorted(maps.Keys(values)) {
+		w := wantedOf{object: object}
+		for _, field := range slices.Sorted(maps.Keys(values[object])) {
+			w.fields = append(w.fields, wantedIn{field, slices.Sorted(maps.Keys(values[object][field]))})
+		}
+		out = append(out, w)
 	}
-	slices.SortFunc(out, func(a, b wantedIn) int {
-		return strings.Compare(string(a.object)+a.field, string(b.object)+b.field)
-	})
 	return out
 }
 
@@ -126,25 +164,40 @@ func quotable(text string) bool {
 	return err == nil
 }
 
-// chunks splits values so that each chunk's query is short enough to be sent.
-func chunks(values []string, soql func([]string) salesforce.Soql) [][]string {
-	var out [][]string
-	for len(values) > 0 {
-		n := min(len(values), idsAQuery)
-		for n > 1 && !salesforce.Fits(soql(values[:n])) {
-			n /= 2
+// findings are the records that a look-up found.
+type findings struct {
+	records map[string]seen
+	by      map[string][]string // their Ids, by what they carry: e-mails, folded, and codes
+}
+
+func (f *findings) add(s seen) {
+	f.records[s.ID] = s
+	f.by[s.email] = append(f.by[s.email], s.ID)
+	for _, code := range s.codes {
+		f.by[code] = append(f.by[code], s.ID)
+	}
+}
+
+// carrying are the records that carry one of some texts, sorted by Id. They are few: what the texts are to them is for the caller to see.
+func (f *findings) carrying(texts ...string) []seen {
+	var ids []string
+	for _, text := range texts {
+		if text != "" {
+			ids = append(ids, f.by[text]...)
 		}
-		out = append(out, values[:n])
-		values = values[n:]
+	}
+	slices.Sort(ids)
+	var out []seen
+	for _, id := range slices.Compact(ids) {
+		out = append(out, f.records[id])
 	}
 	return out
 }
 
 // candidates are those of the records found that have to do with a referral.
-func (t *pass) candidates(tx *store.Tx, r rules.Referral, c rules.Campaign, found map[string]seen) []rules.Candidate {
+func (t *pass) candidates(tx *store.Tx, r rules.Referral, c rules.Campaign, found *findings) []rules.Candidate {
 	var out []rules.Candidate
-	for _, id := range slices.Sorted(maps.Keys(found)) {
-		s := found[id]
+	for _, s := range found.carrying(rules.FoldEmail(r.Email), r.Code) {
 		code := s.codes[t.codeField(c, s.Object)]
 		one := rules.Candidate{
 			Record:       s.Record,

@@ -146,6 +146,27 @@ func TestACampaignThatLeavesTheConfigAndComesBack(t *testing.T) {
 	})
 }
 
+// What a linked Lead is merged into meanwhile is the referral's when the campaign is back.
+func TestAMergeWhileTheCampaignIsOutOfTheConfigIsFollowed(t *testing.T) {
+	mine, other := fieldCampaign(), conversionCampaign()
+	running(t, []rules.Campaign{mine, other}, func(w *world) {
+		ann := w.Known("Ann")
+		lead, middle := w.Lead(ann), w.org.Create("Lead", sandbox.Fields{"LastName": "Ann", "Company": "Acme"})
+		w.Passes(1)
+		w.Configure(func(o *poll.Options) { o.Campaigns = []rules.Campaign{other} })
+		w.org.Merge("Lead", middle, lead)
+		w.Passes(2)
+		w.Configure(func(o *poll.Options) { o.Campaigns = []rules.Campaign{mine, other} })
+		w.Passes(2)
+		w.WantLinks(ann, middle)
+		w.Status(middle, "Working - Contacted")
+		w.Passes(1)
+		w.Status(middle, goodValue)
+		w.Passes(1)
+		w.WantQualified(ann)
+	})
+}
+
 // A code field that the config names later has its codes looked up at once: no poll shows the records that carried them all along. Where that
 // look-up fails, the next pass makes it: the config has not changed again by then.
 func TestACodeFieldThatIsNamedLaterLinksWhatIsThere(t *testing.T) {
@@ -167,6 +188,7 @@ func namedLater(t *testing.T, fails bool) {
 		w.Passes(1)
 		w.Configure(func(o *poll.Options) { o.Campaigns = one(fieldCampaign()) })
 		if fails {
+			w.Fail(" FROM Lead WHERE (Email IN", "UNKNOWN_EXCEPTION")
 			w.Fail(" FROM Lead WHERE "+codeField+" IN", "UNKNOWN_EXCEPTION")
 			w.TryPass()
 			w.Heal()

@@ -55,6 +55,28 @@ func TestABlockStaysWhileItsCauseDoes(t *testing.T) {
 	})
 }
 
+// A record was made for her before the other one turned up. That she has another e-mail by now, by which it is not found, is no reason to make a second.
+func TestWhoHasARecordGetsNoOtherByARejudge(t *testing.T) {
+	running(t, one(creating(fieldCampaign(), rules.DoNothing)), func(w *world) {
+		ann := w.Known("Ann")
+		made := w.Referral(ann).Links[0].RecordID
+		old := w.org.Create("Lead", with(sandbox.Fields{"LastName": "Ann", "Company": "Acme", "Email": ann.Email}, []sandbox.Fields{Old()}))
+		w.org.Touch("Lead", old)
+		w.Passes(1)
+		w.WantNot(ann, rules.ExistingRecord)
+
+		w.org.Delete("Lead", old)
+		w.org.Update("Lead", made, sandbox.Fields{codeField: ""})
+		w.rf.UpdateEmail(ann.ID, "ann@example.org")
+		w.Act(func(tx *store.Tx) error { return poll.Rejudge(tx, w.referralIn(tx, ann), byHand()) })
+		w.Passes(2)
+		w.WantRecords("Lead", 2)
+		w.Status(made, goodValue)
+		w.Passes(1)
+		w.WantOnly(ann)
+	})
+}
+
 func TestTheBrakeHoldsUntilARelease(t *testing.T) {
 	c := fieldCampaign()
 	c.Brake = rules.Brake{Count: 3, Window: time.Hour}

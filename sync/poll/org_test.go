@@ -319,7 +319,8 @@ func TestTheBudgetOfCallsIsKeptWithinAPass(t *testing.T) {
 		w.Pass()
 		w.After(25 * time.Hour) // what was spent counts no more
 		ann := w.Known("Ann")
-		for i := range 9_000 {
+		w.org.SetPageSize(500)
+		for i := range 5_900 {
 			w.org.Create("Lead", sandbox.Fields{"LastName": fmt.Sprint("Lead ", i), "Company": "Acme"})
 		}
 		lead := w.Lead(ann)
@@ -328,7 +329,7 @@ func TestTheBudgetOfCallsIsKeptWithinAPass(t *testing.T) {
 		already := w.org.Calls()
 		w.Configure(func(o *poll.Options) { o.DailyCalls = poll.DailyCalls{Calls: 7} })
 		if err := w.TryPass(); !errors.Is(err, poll.ErrBudget) {
-			t.Errorf("a pass over 9,000 Leads with seven calls left: got %v, want ErrBudget", err)
+			t.Errorf("a pass over twelve pages of Leads with seven calls left: got %v, want ErrBudget", err)
 		}
 		if got := w.org.Calls() - already; got != 7 {
 			t.Errorf("got %d calls, want the 7 that were left", got)

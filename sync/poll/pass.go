@@ -40,7 +40,7 @@ type pass struct {
 
 	received, toReceive int // records read by Id, of those to be
 
-	pending int              // number of pending referrals, -1 while it is not counted
+	pending *pending         // nil while they are not counted
 	made    map[string]bool  // object and e-mail of the records created
 	given   map[int64]string // e-mails of the records that were asked for, and may have been made, by referral
 	braked  map[int64]int    // qualifications that the brake held, by campaign
@@ -55,7 +55,7 @@ type demand struct {
 // Pass runs one pass: join, poll, read, judge. It goes on past what fails, and returns all of it joined; what did not fail is committed.
 func (p *Poller) Pass(ctx context.Context) error {
 	t := &pass{
-		Poller: p, Settings: *p.settings.Load(), pending: -1,
+		Poller: p, Settings: *p.settings.Load(),
 		failed: map[string]bool{}, gone: map[string]bool{}, unjoined: map[int64]bool{}, reading: map[string]demand{}, braked: map[int64]int{},
 		inVain: map[string]bool{}, made: map[string]bool{}, given: map[int64]string{},
 	}

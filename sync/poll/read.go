@@ -14,8 +14,12 @@ import (
 )
 
 const (
-	// idsAQuery keeps an IN list well inside Salesforce's limits on the length of a URL.
-	idsAQuery = 400
+	// idsAQuery is as many as one page of an answer has rows. With so many Ids, of 21 characters each, a query has half of the length that
+	// Salesforce allows.
+	idsAQuery = 2000
+	// readsAtOnce is how many groups of records are asked for before what came is taken in: with their histories they fill two calls. No more
+	// answers than those are in memory, however many records are to be read.
+	readsAtOnce = 5
 	// roundsOfReading bounds how far a pass follows chains (a Lead's Contact, merged into another, ...). What is left stays marked.
 	roundsOfReading = 10
 )
@@ -39,21 +43,29 @@ func (t *pass) readRecords(ctx context.Context) error {
 		if err != nil || len(reads) == 0 {
 			return err
 		}
-		var questions []question
 		t.toReceive, t.received = 0, 0
 		for _, r := range reads {
-			questions = append(questions, r.questions...)
 			t.toReceive += len(r.ids)
 		}
-		if err := t.ask(ctx, questions); err != nil {
-			return err
-		}
-		if err := t.finishReads(reads); err != nil {
-			return err
+		for some := range slices.Chunk(reads, readsAtOnce) {
+			if err := t.askReads(ctx, nil, some); err != nil {
+				return err
+			}
 		}
 	}
 	t.Log.Warn().Int(logged.Rounds, roundsOfReading).Msg("records still refer to more records; the next pass reads on")
 	return nil
+}
+
+// askReads reads groups of records, in the same calls as other questions.
+func (t *pass) askReads(ctx context.Context, questions []question, reads []*read) error {
+	for _, r := range reads {
+		questions = append(questions, r.questions...)
+	}
+	if err := t.ask(ctx, questions); err != nil {
+		return err
+	}
+	return t.finishReads(reads)
 }
 
 // startReads groups the records that are to be read and were not tried in vain in this pass.
@@ -122,8 +134,9 @@ func (t *pass) recordQuestion(r *read, ids []string) question {
 			return salesforce.Select(t.columns(r.object)...).From(string(r.object)).Where(salesforce.In("Id", ids))
 		},
 		page: func(_ *store.Tx, rows []salesforce.Row, a salesforce.Answer, _ bool) error {
+			read := t.reader(r.object)
 			for _, row := range rows {
-				r.rows = append(r.rows, t.record(r.object, row, a.Since))
+				r.rows = append(r.rows, read.record(row, a.Since))
 			}
 			t.received += len(rows)
 			t.tell("reading records", t.received, t.toReceive)
@@ -178,7 +191,7 @@ func (t *pass) takeRead(tx *store.Tx, r *read) error {
 	}
 	histories := map[string][]salesforce.Row{}
 	for _, row := range r.history {
-		id := rules.ID18(row[parentOf(r.object)])
+		id := rules.ID18(row.Text(parentOf(r.object)))
 		histories[id] = append(histories[id], row)
 	}
 	found := map[string]bool{}
@@ -276,7 +289,7 @@ func addRows(s *rules.Snapshot, rows []salesforce.Row) bool {
 	}
 	var stages []rules.StageRow
 	for _, row := range rows {
-		stages = append(stages, rules.StageRow{ID: row["Id"], Stage: row[rules.StageName], At: instant(row["CreatedDate"])})
+		stages = append(stages, rules.StageRow{ID: row.Text("Id"), Stage: row.Text(rules.StageName), At: instant(row.Text("CreatedDate"))})
 	}
 	return s.AddStages(stages...)
 }

@@ -2,6 +2,8 @@ package poll
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"qualifyd/rules"
@@ -11,8 +13,8 @@ import (
 // reconcileMark is the watermark that says when the last reconciliation was.
 const reconcileMark = "reconcile"
 
-// lookupsAtOnce is for how many referrals records are looked up before what was found is taken in.
-const lookupsAtOnce = 2000
+// lookupsAtOnce is for how many referrals records are looked up before what was found is taken in: as many as fill one call for an object.
+const lookupsAtOnce = queriesACall * referralsAQuery
 
 // reconcile looks at every pending referral when its schedule fell due in this pass: its records are read by Id, and its code and e-mail
 // searched again. That finds what no delta shows: a record that committed very late, or was shared with us later. It does the same, for one
@@ -33,11 +35,12 @@ func (t *pass) reconcile(ctx context.Context) error {
 	if !t.reconciling && len(left) == 0 {
 		return nil
 	}
-	err := t.demand(func(_ rules.Referral, l rules.Link, _ rules.Snapshot) bool { return t.reconciling || left[l.Object] }, false)
+	due := func(object rules.Object) bool { return t.reconciling || left[object] }
+	err := t.demand(func(_ rules.Referral, l rules.Link, _ rules.Snapshot) bool { return due(l.Object) }, false)
 	if err != nil {
 		return err
 	}
-	return t.searchPending(ctx)
+	return t.searchPending(ctx, due)
 }
 
 func (t *pass) reconcileDue() error {
@@ -68,13 +71,14 @@ func reconcileSoon(tx *store.Tx) error {
 	return tx.ResetWatermark(reconcileMark, store.Watermark{At: longAgo})
 }
 
-// searchPending looks for the codes and e-mails of all pending referrals. Those whose record Salesforce refused to take are tried again.
-func (t *pass) searchPending(ctx context.Context) error {
-	var pending []rules.Referral
+// searchPending looks for the codes and e-mails of all pending referrals on some objects. Those whose record Salesforce refused to take are tried
+// again.
+func (t *pass) searchPending(ctx context.Context, on func(rules.Object) bool) error {
+	var pending []int64
 	err := t.view(func(tx *store.Tx) error {
 		return tx.Referrals(func(r rules.Referral) error {
-			if _, ours := t.campaign(r.CampaignID); ours && r.Standing == rules.Pending && len(r.Blockers) == 0 {
-				pending = append(pending, r)
+			if t.isSought(r) {
+				pending = append(pending, r.ID)
 			}
 			return nil
 		})
@@ -83,9 +87,12 @@ func (t *pass) searchPending(ctx context.Context) error {
 		return err
 	}
 	for all := len(pending); len(pending) > 0; t.tell("reconciling pending referrals", all-len(pending), all) {
-		some := pending[:min(lookupsAtOnce, len(pending))]
+		some, err := t.referrals(pending[:min(lookupsAtOnce, len(pending))])
+		if err != nil {
+			return err
+		}
 		pending = pending[len(some):]
-		found, err := t.lookup(ctx, some, false)
+		found, err := t.lookup(ctx, some, false, on)
 		if err != nil {
 			return err
 		}
@@ -96,16 +103,46 @@ func (t *pass) searchPending(ctx context.Context) error {
 	return nil
 }
 
-func (t *pass) takeFound(referrals []rules.Referral, found map[string]seen) error {
-	return t.update(func(tx *store.Tx) error {
-		for _, s := range found {
-			if s.Deleted {
-				continue
-			}
-			if err := t.see(tx, s, nil); err != nil {
+// referrals are those with some ids, all of which there are.
+func (t *pass) referrals(ids []int64) (some []rules.Referral, err error) {
+	err = t.view(func(tx *store.Tx) error {
+		for _, id := range ids {
+			r, _, err := tx.Referral(id)
+			if err != nil {
 				return err
 			}
+			some = append(some, r)
 		}
+		return nil
+	})
+	return some, err
+}
+
+// isSought tells whether records of a referral are looked for at all.
+func (t *pass) isSought(r rules.Referral) bool {
+	_, ours := t.campaign(r.CampaignID)
+	return ours && r.Standing == rules.Pending && len(r.Blockers) == 0
+}
+
+func (t *pass) takeFound(referrals []rules.Referral, found *findings) error {
+	for ids := range slices.Chunk(slices.Sorted(maps.Keys(found.records)), joinedAtOnce) {
+		err := t.update(func(tx *store.Tx) error {
+			for _, id := range ids {
+				s := found.records[id]
+				if s.Deleted {
+					continue
+				}
+				if err := t.see(tx, s, nil); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return t.update(func(tx *store.Tx) error {
 		for _, r := range referrals {
 			if r.Refused != "" && !r.Settled {
 				if err := tx.Join(r.ID); err != nil {

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"qualifyd/rules"
+	"qualifyd/store"
+	"qualifyd/sync/poll"
 	"qualifyd/sync/sandbox"
 )
 
@@ -185,5 +187,74 @@ func TestWhoJoinsAfterTheChangeDoesNotQualifyByIt(t *testing.T) {
 		w.Passes(2)
 		w.WantLinks(ann, lead)
 		w.WantNot(ann, rules.ValuePredates)
+	})
+}
+
+// The survivor of a merge may be hidden when the merge is seen, and be known all the same, as the record of somebody in another campaign. It is as old as
+// it was: what it became does not qualify the referral that it is merged with.
+func TestAMergeIntoAnOldRecordThatIsHiddenQualifiesNobody(t *testing.T) {
+	for policy, reason := range map[rules.Duplicates]rules.Reason{rules.DoNothing: rules.ExistingRecord, rules.CreateNew: rules.NoRecord} {
+		t.Run(string(policy), func(t *testing.T) {
+			mine, other := fieldCampaign(), conversionCampaign()
+			mine.Duplicates, other.Duplicates = policy, rules.Update
+			running(t, []rules.Campaign{mine, other}, func(w *world) {
+				w.org.Track("Lead", "Status", true)
+				bob, ann := w.Known("Bob", other.ID), w.Known("Ann")
+				old, lead := w.Lead(bob, Old()), w.Lead(ann)
+				w.Passes(1)
+				w.Status(old, goodValue)
+				w.Passes(1)
+				w.org.Merge("Lead", old, lead)
+				w.org.HideRecord("Lead", old)
+				w.Passes(2)
+				w.WantLinks(bob, old)
+				w.WantLinks(ann)
+				w.WantNot(ann, reason)
+			})
+		})
+	}
+}
+
+// A record that nobody has ever seen may be linked all the same, by a merge. Whoever sees it first, it is weighed for each referral when it is seen as
+// that one's.
+func TestAnOldRecordThatIsLinkedUnseenIsWeighedOnceItIsSeen(t *testing.T) {
+	mine, other := fieldCampaign(), conversionCampaign()
+	other.Duplicates = rules.Update
+	running(t, []rules.Campaign{mine, other}, func(w *world) {
+		w.org.Track("Lead", "Status", true)
+		bob, ann := w.Known("Bob", other.ID), w.Known("Ann")
+		old, lead := w.org.Create("Lead", with(sandbox.Fields{"LastName": "Bob", "Company": "Acme"}, []sandbox.Fields{Old()})), w.Lead(ann)
+		w.org.HideRecord("Lead", old)
+		w.Passes(1)
+		w.org.Merge("Lead", old, lead)
+		w.Act(func(tx *store.Tx) error { return poll.Pin(tx, w.Referral(bob), old, byHand()) })
+		w.Passes(1)
+		w.WantLinks(ann, old)
+
+		w.Configure(func(o *poll.Options) { o.Campaigns = o.Campaigns[1:] })
+		w.org.ShowRecord("Lead", old)
+		w.org.Touch("Lead", old)
+		w.Passes(2)
+		w.Configure(func(o *poll.Options) { o.Campaigns = []rules.Campaign{mine, other} })
+		w.Status(old, goodValue)
+		w.Passes(2)
+		w.WantNot(ann, rules.ExistingRecord)
+	})
+}
+
+// The survivor of a merge is another's of the campaign, who qualified by it, and cannot be read when the merge is seen: it qualifies nobody a second time.
+func TestAMergeIntoAnothersRecordThatIsHiddenQualifiesNobody(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		w.org.Track("Lead", "Status", true)
+		ann, bob := w.Known("Ann"), w.Known("Bob")
+		a, b := w.Lead(ann), w.Lead(bob)
+		w.Passes(1)
+		w.Status(b, goodValue)
+		w.Passes(1)
+		w.org.Merge("Lead", b, a)
+		w.org.HideRecord("Lead", b)
+		w.Passes(2)
+		w.WantOnly(bob)
+		w.WantNot(ann, rules.NoRecord)
 	})
 }

@@ -3,6 +3,7 @@ package poll
 import (
 	"errors"
 	"slices"
+	"time"
 
 	"qualifyd/rules"
 	"qualifyd/store"
@@ -29,7 +30,7 @@ func (t *pass) see(tx *store.Tx, s seen, look *sight) error {
 	if err := t.settleLinks(tx, s, look); err != nil {
 		return err
 	}
-	if len(tx.ReferralsByRecord(s.ID)) == 0 {
+	if !tx.Linked(s.ID) {
 		return nil
 	}
 	return t.observe(tx, s, look)
@@ -51,7 +52,7 @@ func (t *pass) observe(tx *store.Tx, s seen, look *sight) error {
 		}
 		return nil
 	}
-	snapshot.Observe(s.Record, t.schema(s.Object))
+	snapshot.Observe(s.Record, s.schema)
 	return errors.Join(tx.PutSnapshot(s.ID, snapshot), t.followConversion(tx, s.Record), t.markLinked(tx, s.ID))
 }
 
@@ -142,24 +143,21 @@ func (t *pass) seeDeleted(tx *store.Tx, s seen, look *sight) error {
 }
 
 // seeAbsent takes note that no row came for a record that was asked for by its Id: it is gone for good, or not shared with us. What was seen of
-// it before stays as it was.
+// it before stays as it was, and so do the links that rest on its code or e-mail. Whose it becomes, by a merge say, is settled in view of that.
 func (t *pass) seeAbsent(tx *store.Tx, object rules.Object, recordID string, claims map[int64]rules.Kinds) error {
-	for id, kinds := range claims {
-		r, found, err := tx.Referral(id)
-		if err != nil {
-			return err
-		}
-		if !found {
-			continue
-		}
-		r.SetLink(rules.Link{Object: object, RecordID: recordID, Kinds: kinds})
-		if err := errors.Join(tx.PutReferral(r), tx.Judge(id)); err != nil {
+	snapshot, found, err := tx.Snapshot(recordID)
+	if err != nil {
+		return err
+	}
+	if len(claims) > 0 {
+		s := seen{Record: snapshot.Record, emailHidden: true}
+		s.Object, s.ID, s.SeenAt = object, recordID, time.Time{}
+		if err := t.settleLinks(tx, s, &sight{claims: claims, byID: true}); err != nil {
 			return err
 		}
 	}
-	snapshot, found, err := tx.Snapshot(recordID)
-	if err != nil || found && (snapshot.Absent || snapshot.Values != nil) || len(tx.ReferralsByRecord(recordID)) == 0 {
-		return err
+	if found && (snapshot.Absent || snapshot.Values != nil) || len(tx.ReferralsByRecord(recordID)) == 0 {
+		return nil
 	}
 	snapshot.Object, snapshot.ID, snapshot.Absent = object, recordID, true
 	return errors.Join(tx.PutSnapshot(recordID, snapshot), t.markLinked(tx, recordID))

@@ -121,8 +121,10 @@ func (s *sweep) keepNew(tx *store.Tx, u referralfactory.User, sweep uint64, date
 	r.JoinTimes(s.Zone, date, c.Sweeps)
 	r.Hear(u.QualifiedAt, nil, true)
 	r.AnsweredAt = tx.LedgerLength()
-	if err := errors.Join(tx.Join(r.ID), tx.Judge(r.ID)); err != nil {
-		return err
+	if r.Standing == rules.Pending || c.FirstSweep != 0 { // of those who are decided at the start no record is another's yet
+		if err := errors.Join(tx.Join(r.ID), tx.Judge(r.ID)); err != nil {
+			return err
+		}
 	}
 	s.Log.Debug().Int64(logged.Referral, r.ID).Int64(logged.Campaign, r.CampaignID).Msg("new referral")
 	return tx.PutReferral(r)

@@ -260,7 +260,7 @@ func (t *pass) emptyOnes(ctx context.Context, id int64, fields map[string]any, i
 		return err
 	}
 	for name, value := range fields {
-		stands := page.Rows[0][name]
+		stands := page.Rows[0].Text(name)
 		wrote, ours := earlier.Values[name]
 		switch {
 		case stands == "":

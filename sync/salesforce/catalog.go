@@ -110,8 +110,8 @@ func (c *Client) tracked(ctx context.Context, object string) (map[string]bool, e
 	}
 	tracked := map[string]bool{}
 	for _, row := range page.Rows {
-		if is, err := strconv.ParseBool(row["IsFieldHistoryTracked"]); err == nil {
-			tracked[strings.ToLower(row["QualifiedApiName"])] = is
+		if is, err := strconv.ParseBool(row.Text("IsFieldHistoryTracked")); err == nil {
+			tracked[strings.ToLower(row.Text("QualifiedApiName"))] = is
 		}
 	}
 	return tracked, nil
@@ -173,11 +173,11 @@ func listed(f Field) []ValueCount {
 // value: whether Salesforce groups by it is not documented.
 func addCounts(values []ValueCount, rows []Row, field string) []ValueCount {
 	for _, row := range rows {
-		n, _ := strconv.Atoi(row[Counted])
-		at := slices.IndexFunc(values, func(v ValueCount) bool { return strings.EqualFold(v.Value, row[field]) })
+		n, _ := strconv.Atoi(row.Text(Counted))
+		at := slices.IndexFunc(values, func(v ValueCount) bool { return strings.EqualFold(v.Value, row.Text(field)) })
 		if at < 0 {
 			at = len(values)
-			values = append(values, ValueCount{Value: row[field], Label: row[field]})
+			values = append(values, ValueCount{Value: row.Text(field), Label: row.Text(field)})
 		}
 		values[at].Records += n
 	}
@@ -200,9 +200,9 @@ func (c *Client) Stages(ctx context.Context) ([]Stage, error) {
 	}
 	var stages []Stage
 	for _, row := range results[0].Rows {
-		order, _ := strconv.Atoi(row["SortOrder"])
-		stages = append(stages, Stage{APIName: row["ApiName"], Label: row["MasterLabel"], SortOrder: order,
-			Active: row["IsActive"] == "true", Closed: row["IsClosed"] == "true", Won: row["IsWon"] == "true"})
+		order, _ := strconv.Atoi(row.Text("SortOrder"))
+		stages = append(stages, Stage{APIName: row.Text("ApiName"), Label: row.Text("MasterLabel"), SortOrder: order,
+			Active: row.Text("IsActive") == "true", Closed: row.Text("IsClosed") == "true", Won: row.Text("IsWon") == "true"})
 	}
 	if err := results[1].Err; err != nil {
 		return stages, notCounted(err)
@@ -212,11 +212,11 @@ func (c *Client) Stages(ctx context.Context) ([]Stage, error) {
 
 func countStages(stages []Stage, rows []Row) []Stage {
 	for _, row := range rows {
-		n, _ := strconv.Atoi(row[Counted])
-		at := slices.IndexFunc(stages, func(s Stage) bool { return strings.EqualFold(s.APIName, row["StageName"]) })
+		n, _ := strconv.Atoi(row.Text(Counted))
+		at := slices.IndexFunc(stages, func(s Stage) bool { return strings.EqualFold(s.APIName, row.Text("StageName")) })
 		if at < 0 {
 			at = len(stages)
-			stages = append(stages, Stage{APIName: row["StageName"], Label: row["StageName"]})
+			stages = append(stages, Stage{APIName: row.Text("StageName"), Label: row.Text("StageName")})
 		}
 		stages[at].Records += n
 	}

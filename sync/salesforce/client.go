@@ -61,6 +61,7 @@ type Client struct {
 	unstored *replacement            // web; guarded by turn
 	usage    atomic.Pointer[usage]
 	clock    atomic.Pointer[reading]
+	long     atomic.Int32 // what became of long queries: longUnknown and so on
 }
 
 var apiVersion = regexp.MustCompile(`^[1-9][0-9]*\.0$`)
@@ -137,12 +138,12 @@ func (c *Client) Organization(ctx context.Context) (Organization, Answer, error)
 		return Organization{}, a, malformed(op, fmt.Errorf("%d rows, want one", len(page.Rows)))
 	}
 	row := page.Rows[0]
-	id, ok := longID(row["Id"])
-	sandbox := row["IsSandbox"]
+	id, ok := longID(row.Text("Id"))
+	sandbox := row.Text("IsSandbox")
 	if !ok || sandbox != "true" && sandbox != "false" {
-		return Organization{}, a, malformed(op, fmt.Errorf("Id %q, IsSandbox %q", row["Id"], sandbox))
+		return Organization{}, a, malformed(op, fmt.Errorf("Id %q, IsSandbox %q", row.Text("Id"), sandbox))
 	}
-	return Organization{ID: id, Name: row["Name"], Sandbox: sandbox == "true"}, a, nil
+	return Organization{ID: id, Name: row.Text("Name"), Sandbox: sandbox == "true"}, a, nil
 }
 
 // Username is the name that the user whom we are logged in as logs in by; ""
@@ -156,5 +157,5 @@ func (c *Client) Username(ctx context.Context) (string, error) {
 	if err != nil || len(page.Rows) == 0 {
 		return "", err
 	}
-	return page.Rows[0]["Username"], nil
+	return page.Rows[0].Text("Username"), nil
 }

@@ -29,8 +29,7 @@ const (
 )
 
 // ErrTooLong is in the chain of the error for a query that was not sent, or
-// that Salesforce refused (413, 414, 431), because of its length. Its kind is
-// Narrow.
+// that Salesforce refused, because of its length. Its kind is Narrow.
 var ErrTooLong = errors.New("the query is too long")
 
 // APIError is the error of every call that failed.

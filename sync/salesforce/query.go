@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 )
 
 // maxQueries is Salesforce's limit of query subrequests in a composite.
@@ -43,15 +44,20 @@ var referenceID = regexp.MustCompile(`^[A-Za-z0-9_]+$`)
 // Composite asks up to five queries in one API call. The results are in the
 // order of the queries, and one that fails does not touch the others. An error
 // beside them means that nothing was read at all.
+//
+// A query may be longer than a URL. Where Salesforce does not take that, the
+// error is [ErrTooLong], and from then on no such query fits.
 func (c *Client) Composite(ctx context.Context, queries []Query) (Answer, []Result, error) {
 	if err := checkQueries(queries); err != nil {
 		return Answer{}, nil, malformed("ask queries", err)
 	}
 	results := make([]Result, len(queries))
+	long := make([]bool, len(queries))
 	var subs []subrequest
 	for i, q := range queries {
-		path, err := c.queryPath(q.SOQL)
-		if err != nil {
+		var path string
+		var err error
+		if path, long[i], err = c.queryPath(q.SOQL); err != nil {
 			results[i].Err = unsent(q.op(), err)
 			continue
 		}
@@ -62,14 +68,52 @@ func (c *Client) Composite(ctx context.Context, queries []Query) (Answer, []Resu
 	}
 	answers, a, err := c.compose(ctx, subs)
 	if err != nil {
+		if slices.Contains(long, true) {
+			c.learnLength(err)
+		}
 		return Answer{}, nil, err
 	}
 	for i, q := range queries {
-		if results[i].Err == nil {
-			results[i] = c.result(q, answers[q.Name])
+		if results[i].Err != nil {
+			continue
+		}
+		results[i] = c.result(q, answers[q.Name])
+		if long[i] {
+			c.learnLength(results[i].Err)
 		}
 	}
 	return a, results, nil
+}
+
+// What Salesforce makes of a query in a composite's body that is longer than a
+// URL. Its help advises to put such a query there, and no limit of its own is
+// documented for it; we have not seen it tried on a live org. So it is tried,
+// and what became of it is remembered as long as the client lives.
+const (
+	longUnknown int32 = iota
+	longTaken
+	longRefused
+)
+
+// learnLength takes note of what became of a long query. A refusal for its
+// length becomes ErrTooLong. How Salesforce would word that is not known, so
+// until one was answered, whatever gives no other reason is taken for it.
+func (c *Client) learnLength(err error) {
+	if err == nil {
+		c.long.CompareAndSwap(longUnknown, longTaken)
+		return
+	}
+	var e *APIError
+	if !errors.As(err, &e) || e.Status < 400 {
+		return
+	}
+	vague := (e.Kind == Malformed || e.Status >= 500) && c.long.Load() == longUnknown
+	if vague || tooLong(e.Status) || e.Code == "QUERY_TOO_COMPLICATED" || e.Code == "MALFORMED_QUERY" {
+		c.long.Store(longRefused)
+		c.log.Warn().Err(err).
+			Msg("Salesforce does not take queries longer than a URL; they are asked in several shorter ones, which takes more calls")
+		e.Kind, e.Err = Narrow, ErrTooLong
+	}
 }
 
 func (q Query) op() string { return "query " + q.Name }
@@ -162,15 +206,23 @@ func unsent(op string, cause error) *APIError {
 	return e
 }
 
-// QueryAll asks one query by itself. Deleted records are among its rows, unless
-// it is [Soql.Living].
+// QueryAll asks one query by itself: by its URL, or in a composite when it is
+// too long for one. Deleted records are among its rows, unless it is
+// [Soql.Living].
 func (c *Client) QueryAll(ctx context.Context, q Soql) (Page, Answer, error) {
 	op := "query " + q.object
-	path, err := c.queryPath(q)
-	if err != nil {
+	path, long, err := c.queryPath(q)
+	switch {
+	case err != nil:
 		return Page{}, Answer{}, unsent(op, err)
+	case !long:
+		return c.page(ctx, request{op: op, use: useQuery, path: path})
 	}
-	return c.page(ctx, request{op: op, use: useQuery, path: path})
+	a, results, err := c.Composite(ctx, []Query{{Name: q.object, SOQL: q}})
+	if err != nil {
+		return Page{}, Answer{}, err
+	}
+	return results[0].Page, a, results[0].Err
 }
 
 // More reads the next page. An error of the kind Locator means that next has

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"qualifyd/sync/logged"
 )
 
@@ -210,8 +212,9 @@ func undecodable(r request, resp *http.Response, body []byte, cause error) *APIE
 		return e // the body named its own failure
 	}
 	e = failure(r, resp.StatusCode, resp.Header, body)
-	var syntax *json.SyntaxError
-	if isHTML(resp.Header, body) || errors.As(cause, &syntax) {
+	var ofComposite *json.SyntaxError
+	var ofPage *jsontext.SyntacticError
+	if isHTML(resp.Header, body) || errors.As(cause, &ofComposite) || errors.As(cause, &ofPage) || errors.Is(cause, io.EOF) {
 		e.Kind = Transient
 	} else {
 		e.Message = ""

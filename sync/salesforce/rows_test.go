@@ -1,7 +1,7 @@
 package salesforce
 
 import (
-	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -16,21 +16,61 @@ func TestRow(t *testing.T) {
 		"CreatedDate": "2024-07-24T14:05:58.000+0000", "Picks__c": "four;six",
 		"Address": {"city": null}, "Owner": {"Name": "x"}, "Tasks": {"records": []}, "List": [1]
 	}`
-	var got Row
-	if err := json.Unmarshal([]byte(record), &got); err != nil {
-		t.Fatal(err)
-	}
-	want := Row{
+	got := rowOf(t, record)
+	want := map[string]string{
 		"Id": "00Q1", "Email": "", "Company": "", "Name": `Zoë "Z" 😀`,
 		"IsConverted": "false", "HasOptedOut": "true",
 		"Amount": "50000.00", "NumberOfEmployees": "15000", "Tiny": "1e-7",
 		"CreatedDate": "2024-07-24T14:05:58.000+0000", "Picks__c": "four;six",
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got.Texts()); diff != "" {
 		t.Errorf("row (-want +got):\n%s", diff)
 	}
-	if _, asked := got["Status"]; asked {
-		t.Error("a field that was not asked for is there")
+	for field, text := range want {
+		if got := got.Text(field); got != text {
+			t.Errorf("%s: got %q, want %q", field, got, text)
+		}
+	}
+	for _, field := range []string{"Status", "attributes", "Owner"} {
+		if text, has := got.Lookup(field); has || text != "" {
+			t.Errorf("%s, which was not asked for or is no text, is there: %q", field, text)
+		}
+	}
+}
+
+// rowOf reads a record.
+func rowOf(t *testing.T, record string) Row {
+	t.Helper()
+	page, err := decodePage([]byte(`{"totalSize":1,"done":true,"records":[` + record + `]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return page.Rows[0]
+}
+
+// asTexts compares rows by what they say.
+var asTexts = cmp.Transformer("texts", Row.Texts)
+
+// The rows of a page need not have the same columns, nor in the same order.
+func TestRowsThatDiffer(t *testing.T) {
+	records := []string{
+		`{"Id":"1","A":"a","B":"b"}`, `{"Id":"2","A":"c","B":"d"}`, `{ "Id" : "3" }`, `{"Id":"4","B":"e","A":"f"}`, `{}`,
+		`{"Id":"5","A":"g","B":"h","C":{"x":["}\"",{}]},"D":true}`, `{"Id":"6","A":"i","\u0042":"j","A":"k"}`, `{"Id":"7","A":"\\\\","B":"\\\""}`,
+	}
+	want := []map[string]string{
+		{"Id": "1", "A": "a", "B": "b"}, {"Id": "2", "A": "c", "B": "d"}, {"Id": "3"}, {"Id": "4", "B": "e", "A": "f"}, {},
+		{"Id": "5", "A": "g", "B": "h", "D": "true"}, {"Id": "6", "A": "k", "B": "j"}, {"Id": "7", "A": `\\`, "B": `\"`},
+	}
+	page, err := decodePage([]byte(`{"totalSize":8,"done":true,"records":[` + strings.Join(records, ",\n") + `]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []map[string]string
+	for _, row := range page.Rows {
+		got = append(got, row.Texts())
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
 	}
 }
 

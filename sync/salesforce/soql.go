@@ -141,16 +141,23 @@ func (q Soql) String() string {
 	return text
 }
 
-// maxEncoded keeps a query well below the 16,384 bytes that Salesforce allows
-// for a URL with its headers. Whether the URLs inside a composite's body have a
-// limit of their own is not documented, so they keep this one too.
-const maxEncoded = 15_000
+const (
+	// maxEncoded keeps a query well below the 16,384 bytes that Salesforce allows
+	// for a URL with its headers.
+	maxEncoded = 15_000
+
+	// maxText keeps a query below the 100,000 characters that Salesforce allows
+	// for SOQL. What it adds to a query itself (formulas, currencies, sharing)
+	// counts too, so something is left for that.
+	maxText = 90_000
+)
 
 // Fits reports whether q is short enough to be sent. Where it is not, the
-// caller asks in several queries with fewer values each.
-func Fits(q Soql) bool {
-	text, err := q.Build()
-	return err == nil && len(encode(text)) <= maxEncoded
+// caller asks in several queries with fewer values each. What fits can become
+// less: see [Client.Composite].
+func (c *Client) Fits(q Soql) bool {
+	_, _, err := c.queryPath(q)
+	return err == nil
 }
 
 // encode escapes every reserved byte. "@{" must not survive: it is a reference
@@ -159,22 +166,24 @@ func encode(soql string) string {
 	return strings.ReplaceAll(url.QueryEscape(soql), "+", "%20")
 }
 
-// queryPath is where q is asked. queryAll shows deleted and merged records too,
-// query does not.
-func (c *Client) queryPath(q Soql) (string, error) {
+// queryPath is where q is asked, and whether that is too long for a URL, so that
+// it can only go in a composite's body. queryAll shows deleted and merged records
+// too, query does not.
+func (c *Client) queryPath(q Soql) (path string, long bool, err error) {
 	text, err := q.Build()
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	escaped := encode(text)
-	if len(escaped) > maxEncoded {
-		return "", ErrTooLong
+	long = len(escaped) > maxEncoded
+	if len(text) > maxText || long && c.long.Load() == longRefused {
+		return "", long, ErrTooLong
 	}
 	resource := "/queryAll"
 	if q.living {
 		resource = "/query"
 	}
-	return c.dataPath() + resource + "?q=" + escaped, nil
+	return c.dataPath() + resource + "?q=" + escaped, long, nil
 }
 
 // Condition is one part of a WHERE clause.

@@ -2,6 +2,7 @@ package salesforce
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -78,11 +79,12 @@ func TestQueriesThatCannotBeBuilt(t *testing.T) {
 			if got, err := tt.q.Build(); err == nil {
 				t.Errorf("built %s, want an error", got)
 			}
-			if Fits(tt.q) {
+			f := &fake{}
+			c := f.client(t)
+			if c.Fits(tt.q) {
 				t.Error("Fits says that it can be sent")
 			}
-			f := &fake{}
-			_, _, err := f.client(t).QueryAll(t.Context(), tt.q)
+			_, _, err := c.QueryAll(t.Context(), tt.q)
 			wantKind(t, err, Malformed)
 			f.wantCalls(t, 0, 0)
 		})
@@ -98,17 +100,23 @@ func TestSharedBeginningIsNotOverwritten(t *testing.T) {
 }
 
 func TestFits(t *testing.T) {
-	ids := make([]string, 500)
-	for i := range ids {
-		ids[i] = "00Q000000000001EAA"
+	c := (&fake{}).client(t)
+	if q := leads.Where(In("Id", ids(2000))); !c.Fits(q) {
+		t.Error("2,000 Ids do not fit")
 	}
-	if q := leads.Where(In("Id", ids)); !Fits(q) {
-		t.Error("500 Ids do not fit")
+	if q := leads.Where(In("Id", ids(5000))); c.Fits(q) {
+		t.Error("5,000 Ids fit, want more than 100,000 characters to be refused")
 	}
-	if q := leads.Where(In("Id", append(ids, ids...))); Fits(q) {
-		t.Error("1,000 Ids fit, want more than 15,000 bytes to be refused")
+	c.long.Store(longRefused)
+	if q := leads.Where(In("Id", ids(500))); !c.Fits(q) {
+		t.Error("where a URL is the limit: 500 Ids do not fit")
+	}
+	if q := leads.Where(In("Id", ids(1000))); c.Fits(q) {
+		t.Error("where a URL is the limit: 1,000 Ids fit, want more than 15,000 bytes to be refused")
 	}
 }
+
+func ids(n int) []string { return slices.Repeat([]string{"00Q000000000001EAA"}, n) }
 
 // FuzzQuote checks that no value can end its literal early or leave the query.
 func FuzzQuote(f *testing.F) {

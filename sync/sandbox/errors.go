@@ -39,6 +39,10 @@ func entityIsDeleted() *apiError {
 	return e
 }
 
+func rowLocked() *apiError {
+	return refusal("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record")
+}
+
 // body is the REST form: a list with one error, or the records of a 300.
 func (e *apiError) body() any {
 	if e.urls != nil {

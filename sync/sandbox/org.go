@@ -24,7 +24,8 @@ type Org struct {
 	objects     map[string]*object // by lower-case name
 	names       []string           // lower-case, in the order of definition
 	serial      uint64
-	first       bool // OpportunityHistory has a row for the stage at creation
+	first       bool            // OpportunityHistory has a row for the stage at creation
+	locked      map[string]bool // records that a transaction has written which is not committed
 
 	duplicates map[string]rule // duplicate rules by canonical object name
 
@@ -47,6 +48,8 @@ type Org struct {
 	cursors map[string]*cursor
 	batch   int // default rows a page
 	fault   faulter
+
+	boundURLs bool // of a composite's subrequests
 }
 
 type rule struct{ block bool }
@@ -59,7 +62,7 @@ func NewOrg(now func() time.Time) *Org {
 		now = time.Now
 	}
 	o := &Org{
-		now: now, objects: map[string]*object{}, serial: 62 * 62 * 62, first: true, duplicates: map[string]rule{}, permissions: newPermissions(),
+		now: now, objects: map[string]*object{}, serial: 62 * 62 * 62, first: true, locked: map[string]bool{}, duplicates: map[string]rule{}, permissions: newPermissions(),
 		clientID: "3MVG9sandbox" + secret(8), clientSecret: secret(32), keys: map[string]*rsa.PublicKey{},
 		callback: "http://localhost:1717/OauthRedirect", scopes: []string{"api", "id", "refresh_token"}, codes: map[string]authCode{}, refresh: map[string]*grant{},
 		sessions: map[string]time.Time{}, sessionLife: 2 * time.Hour, dailyLimit: 15000, cursors: map[string]*cursor{}, batch: maxBatch,

@@ -253,6 +253,20 @@ func TestALateCommit(t *testing.T) {
 	want(t, "converted", c.org.Get("Lead", old)["ConvertedOpportunityId"], any(made.OpportunityID))
 }
 
+func TestARecordThatALongTransactionHasWrittenIsLocked(t *testing.T) {
+	c := newClient(t)
+	id := c.org.Create("Lead", Fields{"LastName": "Ann", "Company": "Acme"})
+	tx := c.org.Begin()
+	tx.Update("Lead", id, Fields{"Title": "CEO"})
+	for _, method := range []string{"PATCH", "DELETE"} {
+		status, body := c.do(method, "/sobjects/Lead/"+id, Fields{"City": "Bonn"})
+		want(t, method+" before the commit", fmt.Sprintf("%d %v", status, body.([]any)[0].(map[string]any)["errorCode"]), "400 UNABLE_TO_LOCK_ROW")
+	}
+	tx.Commit()
+	status, _ := c.do("PATCH", "/sobjects/Lead/"+id, Fields{"City": "Bonn"})
+	want(t, "after the commit", status, 204)
+}
+
 func TestAFormulaMovesNoStamp(t *testing.T) {
 	c := newClient(t)
 	score := "low"

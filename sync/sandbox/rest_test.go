@@ -366,3 +366,14 @@ func TestALongURLIsRefused(t *testing.T) {
 	status, _ = c.do("GET", "/query?q="+strings.Repeat("x", 16300), nil)
 	want(t, "url and headers", status, 431)
 }
+
+func TestALongURLInsideACompositeIsTakenUnlessBound(t *testing.T) {
+	c := newClient(t)
+	ids := strings.Repeat(",'"+c.org.Create("Lead", Fields{"LastName": "Ann", "Company": "A"})+"'", 2000)[1:]
+	long := composite(false, get("long", "/query?q="+url.QueryEscape("SELECT Id FROM Lead WHERE Id IN ("+ids+")")), get("short", "/query?q=SELECT+Id+FROM+Lead"))
+	_, body := c.do("POST", "/composite", long)
+	want(t, "unbound", strings.Join(subStatuses(body), ", "), "long 200, short 200")
+	c.org.BoundCompositeURLs(true)
+	_, body = c.do("POST", "/composite", long)
+	want(t, "bound", strings.Join(subStatuses(body), ", "), "long 414 URI_TOO_LONG, short 200")
+}

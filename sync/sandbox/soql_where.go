@@ -140,6 +140,12 @@ func (p *parser) membership(way path, operator token, negated bool) (func(*row) 
 	}
 	negated = negated || operator.is("EXCLUDES")
 	org := p.org
+	if texts := textsOf(way.f, list); texts != nil && !multi {
+		return func(r *row) bool {
+			v := org.follow(way, r)
+			return (v != nil && texts[sameText(way.f, word(v))]) != negated
+		}, p.expect(")")
+	}
 	test := func(r *row) bool {
 		v := org.follow(way, r)
 		return slices.ContainsFunc(list, func(lit literal) bool {
@@ -150,6 +156,30 @@ func (p *parser) membership(way path, operator token, negated bool) (func(*row) 
 		}) != negated
 	}
 	return test, p.expect(")")
+}
+
+// textsOf are the literals of a list as texts that are the same when they are
+// equal; nil where one is none. A long list would otherwise be gone through for
+// every row.
+func textsOf(f *FieldDef, list []literal) map[string]bool {
+	texts := map[string]bool{}
+	for _, lit := range list {
+		text, ok := lit.from.(string)
+		if !ok || lit.from != lit.to {
+			return nil
+		}
+		texts[sameText(f, text)] = true
+	}
+	return texts
+}
+
+// sameText is how equal texts of a field are spelt: Ids are told apart by case,
+// other texts are not.
+func sameText(f *FieldDef, text string) string {
+	if f.Type == "id" || f.Type == "reference" {
+		return text
+	}
+	return strings.ToLower(text)
 }
 
 // includes says whether a multi-select value has all of wanted, "A;B".
@@ -300,8 +330,7 @@ func (o *Org) follow(way path, r *row) any {
 	return from.value(r, way.f)
 }
 
-// order compares two values of a field, neither of them null. Ids are told
-// apart by case, other texts are not.
+// order compares two values of a field, neither of them null.
 func order(f *FieldDef, a, b any) int {
 	switch a := a.(type) {
 	case bool:
@@ -314,8 +343,5 @@ func order(f *FieldDef, a, b any) int {
 	case time.Time:
 		return a.Compare(b.(time.Time))
 	}
-	if f.Type == "id" || f.Type == "reference" {
-		return strings.Compare(word(a), word(b))
-	}
-	return strings.Compare(strings.ToLower(word(a)), strings.ToLower(word(b)))
+	return strings.Compare(sameText(f, word(a)), sameText(f, word(b)))
 }

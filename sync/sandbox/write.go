@@ -54,6 +54,8 @@ func (o *Org) update(w write, obj *object, id string, in Fields) *apiError {
 		return notFound()
 	case r.values["IsDeleted"] == true:
 		return entityIsDeleted()
+	case w.rest && o.locked[id]:
+		return rowLocked()
 	case w.rest && r.values["IsConverted"] == true:
 		return refusal("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
 	}
@@ -83,6 +85,8 @@ func (o *Org) remove(w write, obj *object, id string) *apiError {
 		return notFound()
 	case r.values["IsDeleted"] == true:
 		return entityIsDeleted()
+	case w.rest && o.locked[id]:
+		return rowLocked()
 	}
 	o.mark(obj, id, true, w.at)
 	return nil

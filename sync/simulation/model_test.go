@@ -130,7 +130,7 @@ func (m *model) swept(s *run) {
 func (m *model) forgetOldEmails(s *run) {
 	for _, r := range m.w.people.list {
 		if r.joinAct <= s.from && !r.removed && r.emailAct <= s.from {
-			r.believed = r.emails[len(r.emails)-1:]
+			r.believed = []string{r.emails[len(r.emails)-1]} // no part of the list of all: more may be added to either
 		}
 	}
 }

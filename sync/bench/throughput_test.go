@@ -1,0 +1,169 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"qualifyd/store"
+	"qualifyd/sync/poll"
+	"qualifyd/sync/salesforce"
+)
+
+// newPoller is what makes passes over a store, wired as the daemon wires it; o says where the org is, and with what to log in.
+func newPoller(t testing.TB, s *store.Store, o salesforce.Options) *poll.Poller {
+	t.Helper()
+	var poller *poll.Poller
+	o.APIVersion, o.Flow, o.Log = "67.0", salesforce.ClientCredentials, zerolog.Nop()
+	o.Spend = func(ctx context.Context) error { return poller.Spend(ctx) }
+	client, err := salesforce.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	poller = poll.New(poll.Options{
+		Store: s, Salesforce: client, Zone: time.UTC, Log: zerolog.Nop(),
+		Settings: poll.Settings{Campaigns: filledCampaigns(), Overlap: 20 * time.Minute, Reconcile: func(last time.Time) time.Time { return last.AddDate(0, 0, 1) }},
+	})
+	return poller
+}
+
+// A mass update: many Leads changed, and few of them are linked, or all. The limits are ratios of one run.
+func TestThroughput(t *testing.T) {
+	rows := size(6_000, 200_000)
+	for _, m := range []massUpdate{
+		{"1 % linked", changedLeads(rows, 1, true), 3, 10},
+		{"all linked", changedLeads(rows, 100, false), 0.5, 0},
+		{"all linked, Ids in no order", changedLeads(rows, 100, true), 0, 0},
+	} {
+		c := newCanned(t, m.pages)
+		floor := rate(rows, func() { readAndDiscard(t, c) })
+		ours, calls := passOver(t, c, rows)
+		if want := int64(len(m.pages)); calls != want {
+			t.Errorf("%s: got %d calls, want %d, one a page", m.name, calls, want)
+		}
+		part := "throughput, " + m.name
+		show(figure{part: part, what: "read and thrown away", value: floor, unit: "rows/s"})
+		if m.slower > 0 {
+			show(figure{part: part, what: "our whole pass", value: ours, unit: "rows/s", bound: atLeast, limit: floor / m.slower})
+		} else {
+			show(figure{part: part, what: "our whole pass", value: ours, unit: "rows/s"})
+		}
+		if !*full || m.faster == 0 {
+			continue
+		}
+		var fastest peer
+		for _, p := range peers(t, m.pages) {
+			show(figure{part: part, what: "decoded alone by " + p.name, value: p.rows, unit: "rows/s"})
+			if p.rows > fastest.rows {
+				fastest = p
+			}
+		}
+		show(figure{part: part, what: "our pass / decoding by " + fastest.name, value: ours / fastest.rows, unit: "times", bound: atLeast, limit: m.faster})
+	}
+}
+
+// massUpdate is an answer of many rows, with how many times as fast our pass should be over it as the fastest of the others only decodes it, and
+// how many times slower at most than reading it; 0: no limit.
+type massUpdate struct {
+	name   string
+	pages  [][]byte
+	faster float64
+	slower float64
+}
+
+// peer is how many rows a second another program decodes.
+type peer struct {
+	name string
+	rows float64
+}
+
+// peers runs the programs in the folder peers over an answer. One that this machine cannot run is named, and left out.
+func peers(t *testing.T, pages [][]byte) []peer {
+	folder := t.TempDir()
+	for i, page := range pages {
+		if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("%d.json", i)), page, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	jsforce, err := filepath.Abs("peers/jsforce.mjs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []peer
+	for _, program := range []*exec.Cmd{
+		exec.Command("go", "-C", "peers", "run", ".", folder),
+		exec.Command("sh", "-c", `cd "$(mktemp -d)" && npm install --silent --no-audit --no-fund jsforce@3.10.16 >&2 && node "$0" "$1"`, jsforce, folder),
+	} {
+		said, err := program.Output()
+		if err != nil {
+			t.Logf("not measured: %s: %v", program, err)
+		}
+		for line := range strings.Lines(string(said)) {
+			name, number, _ := strings.Cut(strings.TrimSpace(line), "\t")
+			perSecond, err := strconv.ParseFloat(number, 64)
+			if err != nil {
+				t.Errorf("%s said %q", program, line)
+			}
+			out = append(out, peer{name, perSecond})
+		}
+	}
+	return out
+}
+
+// rate is how many rows a second something takes.
+func rate(rows int, do func()) float64 {
+	runtime.GC()
+	began := time.Now()
+	do()
+	return float64(rows) / time.Since(began).Seconds()
+}
+
+func readAndDiscard(t *testing.T, c *canned) {
+	c.on.Store(true)
+	defer c.on.Store(false)
+	for i := range c.pages {
+		resp, err := http.Get(fmt.Sprintf("%s%s%d", c.URL, nextPage, i*rowsAPage))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = io.Copy(io.Discard, resp.Body)
+		if resp.Body.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// passOver makes an idle pass, and then one in which the prepared rows changed.
+func passOver(t *testing.T, c *canned, rows int) (perSecond float64, calls int64) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "qualifyd.db")
+	fill(t, path, 2*rows) // with fewer, it would cost fewer calls to read all of them by Id
+	s, err := store.OpenToWork(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	id, secret := c.org.Credentials()
+	p := newPoller(t, s, salesforce.Options{LoginURL: c.URL, ClientID: id, ClientSecret: secret})
+	pass := func() {
+		if err := p.Pass(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pass()
+	c.on.Store(true)
+	defer c.on.Store(false)
+	c.calls.Store(0)
+	return rate(rows, pass), c.calls.Load()
+}
