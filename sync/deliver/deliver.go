@@ -57,8 +57,9 @@ type Options struct {
 // Deliverer drains the outbox. Run is used by one goroutine at a time, Hurry by any.
 type Deliverer struct {
 	Options
-	mu    sync.Mutex
-	waits map[int64]wait // guarded by mu
+	mu      sync.Mutex // guards what follows
+	waits   map[int64]wait
+	hurries int // calls of Hurry
 }
 
 // wait keeps an entry in trouble from being tried at every turn. It is not stored: the local clock only decides when to wake up.
@@ -120,8 +121,9 @@ func (d *Deliverer) waiting(debt store.Debt) error {
 	return nil
 }
 
-// note sets when an entry is tried again: soon after the first trouble, then less and less often.
-func (d *Deliverer) note(debt store.Debt, err error) {
+// note sets when an entry is tried again: soon after the first trouble, then less and less often. hurries is how often somebody was in a hurry when
+// the try began: who was since then wants another one.
+func (d *Deliverer) note(debt store.Debt, err error, hurries int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err == nil {
@@ -132,7 +134,10 @@ func (d *Deliverer) note(debt store.Debt, err error) {
 	if !w.since.Equal(debt.Since) {
 		w = wait{since: debt.Since}
 	}
-	w.until = time.Now().Add(min(15*time.Second<<min(w.tries, 8), time.Hour))
+	w.until = time.Now()
+	if d.hurries == hurries {
+		w.until = w.until.Add(min(15*time.Second<<min(w.tries, 8), time.Hour))
+	}
 	w.tries++
 	w.trouble = err
 	d.waits[debt.Referral] = w
@@ -143,6 +148,13 @@ func (d *Deliverer) Hurry() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	clear(d.waits)
+	d.hurries++
+}
+
+func (d *Deliverer) hurried() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.hurries
 }
 
 // deliver settles one entry, or leaves it with what is known.

@@ -79,8 +79,9 @@ func (r *round) next(ctx context.Context) bool {
 		r.problems[at] = trouble
 		return true
 	}
+	hurries := r.hurried()
 	err := r.try(ctx, debt)
-	r.note(debt, err)
+	r.note(debt, err, hurries)
 	r.problems[at] = err
 	r.learn(err)
 	return true

@@ -85,6 +85,23 @@ func TestPatienceStartsAnewWithANewDebt(t *testing.T) {
 	})
 }
 
+// An operator orders it to be tried at once, while a try is under way that goes wrong.
+func TestAHurryDuringATryIsForTheNextOne(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.owe()
+		w.down(func(int64) bool { return true })
+		w.before = func(*http.Request) {
+			if w.tries() == 0 {
+				w.deliverer.Hurry()
+			}
+		}
+		for range 3 {
+			w.deliverer.Run(t.Context(), true)
+		}
+		same(t, "tries in three patient runs that follow each other", w.tries(), 2)
+	})
+}
+
 func TestAnImpatientRunTriesEachTime(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.owe()
