@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"qualifyd/store"
 	"qualifyd/sync/referralfactory"
@@ -15,6 +16,10 @@ const (
 	// atOnce is how many entries are under way at once. One after the other, answers that take half a second would leave more than half of 300
 	// calls a minute unused; some answers take half a minute, and hold up none of the others.
 	atOnce = 10
+
+	// helpAfter is how long the entries under way have to themselves before one more joins them: few, answered soon, go one after the other, in
+	// their order.
+	helpAfter = 250 * time.Millisecond
 
 	// inARow is how many entries in a row may find the service unavailable before the rest is left for later.
 	inARow = 3
@@ -40,10 +45,17 @@ type round struct {
 func (r *round) run(ctx context.Context) {
 	for !r.answered && r.next(ctx) {
 	}
+	left, nothing := context.WithCancel(ctx) // until nothing is left to begin with
+	defer nothing()
 	var hands sync.WaitGroup
-	for range atOnce {
+	for n := range atOnce {
 		hands.Go(func() {
-			for r.next(ctx) {
+			defer nothing()
+			select {
+			case <-left.Done():
+			case <-time.After(time.Duration(n) * helpAfter):
+				for r.next(ctx) {
+				}
 			}
 		})
 	}

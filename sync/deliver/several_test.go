@@ -349,6 +349,18 @@ func TestASlowAnswerHoldsUpNoneOfTheOthers(t *testing.T) {
 	})
 }
 
+func TestWhatIsAnsweredSoonGoesInItsOrder(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		var want []string
+		for range 40 {
+			want = append(want, get(w.owe()), "PUT")
+		}
+		w.before = func(*http.Request) { time.Sleep(time.Millisecond) }
+		same(t, "run", w.run(), error(nil))
+		same(t, "requests", w.requests, want)
+	})
+}
+
 // However much is owed, a service that does not answer has a few requests to let go by, and not as many as are owed.
 func TestNoMoreThanTenAreUnderWayAtOnce(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
