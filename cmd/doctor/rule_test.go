@@ -215,7 +215,7 @@ func TestConversionsAndStagesAreLookedAt(t *testing.T) {
 				w.org.InitialStageRow(false)
 				time.Sleep(time.Minute)
 				id := w.org.Create("Opportunity", sandbox.Fields{"Name": "New", "StageName": "Prospecting", "CloseDate": "2026-12-01"})
-				time.Sleep(2 * time.Minute)
+				time.Sleep(100 * time.Second)
 				w.org.Update("Opportunity", id, sandbox.Fields{"StageName": "Closed Won"})
 			},
 			want: found{"opportunity.history": yellow}, says: map[string]string{"opportunity.history": "does not begin with its creation"},

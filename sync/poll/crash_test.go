@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -61,7 +62,10 @@ func (w *world) breakAt(n int, b breaking) (requests int) {
 		cancel()
 		w.ctx, cancel = context.WithCancel(context.Background())
 	}
+	var striking sync.Mutex
 	strike := func(r *http.Request) *sandbox.Fault {
+		striking.Lock() // several requests may be under way
+		defer striking.Unlock()
 		requests++
 		if requests < n || requests > n && !b.trouble(r, requests-n) {
 			return nil

@@ -45,6 +45,7 @@ type world struct {
 
 	failing map[string]string // codes with which queries fail, by a text in them; see Fail
 	// before and after, where set, are run around each request, on the way there and on the way back.
+	noting        sync.Mutex // guards requests: several may be under way
 	before, after func(*http.Request)
 	ahead         time.Duration // how far ahead of the true time Salesforce's answers tell it
 }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -53,6 +54,8 @@ type book struct {
 	well    bool
 	killed  string // the store as it was when the process was killed
 	acting  bool
+	turn    sync.Mutex      // held while something happens at a request: one thing at a time, and nothing within it
+	mu      sync.Mutex      // guards killed, acting and strikes: several requests may be under way
 	running map[string]bool // the jobs under way
 	strikes int             // at how many requests from now something goes wrong
 	fault   func(r *http.Request) *sandbox.Fault
@@ -93,7 +96,11 @@ func (b *book) note(p *page, format string, args ...any) {
 
 // meanwhile lets something happen at a request, now and then: an act, or another job of the daemon's from its beginning to its end.
 func (b *book) meanwhile() {
-	if b.well || b.acting || b.killed != "" {
+	if b.well || b.dead() || !b.turn.TryLock() {
+		return
+	}
+	defer b.turn.Unlock()
+	if b.acts() {
 		return
 	}
 	switch b.random.IntN(20) {
@@ -117,8 +124,8 @@ func (b *book) job(name string, run func(context.Context) error) {
 
 // act is an act of sales or of an operator.
 func (b *book) act() {
-	b.acting = true
-	defer func() { b.acting = false }()
+	b.setActing(true)
+	defer b.setActing(false)
 	p := b.pages[b.random.IntN(len(b.pages))]
 	if b.random.IntN(2) == 0 {
 		b.sell(p)
@@ -257,11 +264,32 @@ func (b *book) trouble() {
 }
 
 func (b *book) strike(r *http.Request) *sandbox.Fault {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if b.strikes--; b.well || b.strikes != 0 && !(isPut(r) && b.strikes > 0 && b.strikes%2 == 0) {
 		return nil
 	}
 	b.strikes = 0
 	return b.fault(r)
+}
+
+func (b *book) acts() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.acting
+}
+
+func (b *book) setActing(on bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.acting = on
+}
+
+// dead tells whether the process was killed.
+func (b *book) dead() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.killed != ""
 }
 
 func (b *book) pass() {
@@ -270,7 +298,7 @@ func (b *book) pass() {
 	defer cancel()
 	after := b.after
 	b.after = func(r *http.Request) {
-		if b.killed != "" {
+		if b.dead() {
 			cancel()
 			return
 		}

@@ -27,24 +27,10 @@ type compositeBody struct {
 
 // RoundTrip sends a request on.
 func (t wire) RoundTrip(r *http.Request) (*http.Response, error) {
-	queries := queriesIn(r)
-	if len(queries) == 0 {
-		t.w.requests = append(t.w.requests, r.Method+" "+r.URL.Path)
-	}
-	codes := map[string]string{}
-	for reference, soql := range queries {
-		t.w.requests = append(t.w.requests, soql)
-		if code := t.w.codeFor(soql); code != "" {
-			codes[reference] = code
-		}
-	}
-	if t.w.before != nil {
-		t.w.before(r)
-	}
+	codes := t.note(r)
+	t.w.around(t.w.before, r)
 	resp, err := t.next.RoundTrip(r)
-	if t.w.after != nil {
-		t.w.after(r)
-	}
+	t.w.around(t.w.after, r)
 	if err != nil {
 		return resp, err
 	}
@@ -55,6 +41,30 @@ func (t wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		return resp, nil
 	}
 	return failQueries(resp, codes)
+}
+
+// note notes what is asked, and tells with which codes queries of a composite are to fail, by reference.
+func (t wire) note(r *http.Request) map[string]string {
+	t.w.noting.Lock()
+	defer t.w.noting.Unlock()
+	queries, codes := queriesIn(r), map[string]string{}
+	if len(queries) == 0 {
+		t.w.requests = append(t.w.requests, r.Method+" "+r.URL.Path)
+	}
+	for reference, soql := range queries {
+		t.w.requests = append(t.w.requests, soql)
+		if code := t.w.codeFor(soql); code != "" {
+			codes[reference] = code
+		}
+	}
+	return codes
+}
+
+// around runs what is to happen around a request, where anything is.
+func (w *world) around(happen func(*http.Request), r *http.Request) {
+	if happen != nil {
+		happen(r)
+	}
 }
 
 // tellLater makes an answer's Date a later one.

@@ -23,19 +23,35 @@ type invariants struct {
 	owed    map[int64]*told
 	seen    map[*record]int // how many versions and history rows of a record were found in its snapshot
 	commits int
-	spared  time.Time // when a query last took the org too long: a record that is read for the first time is then looked at without its history
-	broken  string    // what did not hold
+	began   map[string]time.Time // up to when a query for history was read when it was first planned: what was before is not its business
+	spared  time.Time            // when a query last took the org too long: a record that is read for the first time is then looked at without its history
+	broken  string               // what did not hold
 }
 
 func newInvariants(w *world) *invariants {
-	i := &invariants{w: w}
-	i.forget()
-	return i
+	return &invariants{w: w, owed: map[int64]*told{}, seen: map[*record]int{}, began: map[string]time.Time{}}
 }
 
 // forget is for a new process: the newest commits of the one before may be gone.
 func (i *invariants) forget() {
 	i.head, i.owed, i.seen = store.Head{}, map[int64]*told{}, map[*record]int{}
+	if err := i.w.store.View(i.forgetPlans); err != nil {
+		i.broken = err.Error()
+	}
+}
+
+// forgetPlans forgets the queries whose planning is gone.
+func (i *invariants) forgetPlans(tx *store.Tx) error {
+	for object := range i.began {
+		mark, err := tx.Watermark(object + "History")
+		if err != nil {
+			return err
+		}
+		if mark.At.IsZero() {
+			delete(i.began, object)
+		}
+	}
+	return nil
 }
 
 // look looks at the store as the newest commit left it.
@@ -221,6 +237,9 @@ func (i *invariants) lookAtWatermarks(tx *store.Tx) error {
 		if err != nil {
 			return err
 		}
+		if _, planned := i.began[object]; !planned && !rows.At.IsZero() {
+			i.began[object] = rows.At
+		}
 		for _, one := range i.w.truth.order {
 			if one.object != object {
 				continue
@@ -320,6 +339,9 @@ func (i *invariants) promisedRow(one *record, row historyRow) bool {
 		if !v.there() {
 			return false
 		}
+	}
+	if began, planned := i.began[one.object]; !planned || !row.at.After(began) {
+		return false
 	}
 	if !row.at.After(i.spared) || row.at.Sub(row.t) > overlap || row.first && !i.w.people.firstRow || i.w.people.fields[one.object+"."+row.field] != nil {
 		return false

@@ -297,6 +297,21 @@ func (m *model) shows(act int, at, stamp time.Time) bool {
 	return act <= m.deepAct || at.Sub(stamp) <= prompt
 }
 
+// showsRow is shows for a history row, which is hidden while its record is: what was not seen before then, only the look at everybody shows.
+func (m *model) showsRow(one *record, row historyRow) bool {
+	atDeep, hidden := version{}, false
+	for _, v := range one.versions {
+		hidden = hidden || v.invisible && v.act > row.act
+		if v.act <= m.deepAct {
+			atDeep = v
+		}
+	}
+	if hidden {
+		return row.act <= m.deepAct && atDeep.there()
+	}
+	return m.shows(row.act, row.at, row.t)
+}
+
 // there tells whether a record was certainly there to be seen.
 func (s sight) there() bool { return s.certain && s.versions[0].there() }
 

@@ -92,7 +92,7 @@ func (m *model) becomes(r *referral, one *record, p *run, own *ownership, at fun
 		if alive && !row.t.Before(least) {
 			may = true
 		}
-		if known && own.must(r.id) && s.there() && row.act <= p.from && m.shows(row.act, row.at, row.t) && !row.t.Before(most) {
+		if known && own.must(r.id) && s.there() && row.act <= p.from && m.showsRow(one, row) && !row.t.Before(most) {
 			must = true
 		}
 	}
@@ -245,7 +245,7 @@ func (m *model) reachesStage(r *referral, lead, deal *record, p *run) (may, must
 		alone := (i == 0 || !deal.rows[i-1].t.Equal(row.t)) && (i+1 == len(deal.rows) || !deal.rows[i+1].t.Equal(row.t))
 		born := row.first && row.t.Sub(deal.created()).Abs() <= time.Minute // not so of one that a loader has back-dated
 		told := born && m.w.people.firstRow || i > 0 && (!deal.rows[i-1].first || m.w.people.firstRow)
-		sure := known && alone && told && row.act <= p.from && m.shows(row.act, row.at, row.t) && !row.t.Before(most)
+		sure := known && alone && told && row.act <= p.from && m.showsRow(deal, row) && !row.t.Before(most)
 		switch {
 		case old:
 			by := r.tie(lead).convertedBy
