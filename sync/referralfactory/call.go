@@ -55,16 +55,16 @@ func (c *Client) read(ctx context.Context, path string, decode func(body []byte)
 		if try == readTries || !errors.As(err, &u) || u.RetryAfter > maxRetryAfter {
 			return answer, err
 		}
-		if !sleep(ctx, max(backoff(try), u.RetryAfter)) {
+		if !sleep(ctx, max(c.backoff(try), u.RetryAfter)) {
 			return answer, err
 		}
 	}
 }
 
-func backoff(try int) time.Duration {
-	d := firstBackoff << (try - 1)
-	return d/2 + rand.N(d)
-}
+func (c *Client) backoff(try int) time.Duration { return c.jitter(firstBackoff << (try - 1)) }
+
+// halfOrMore is a half to one and a half of d.
+func halfOrMore(d time.Duration) time.Duration { return d/2 + rand.N(d) }
 
 // sleep reports false if ctx ended first.
 func sleep(ctx context.Context, d time.Duration) bool {

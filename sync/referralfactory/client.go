@@ -43,7 +43,10 @@ type Options struct {
 	Transport      http.RoundTripper // nil: the default, which honours HTTPS_PROXY
 	// Count is called before each call; from any goroutine. May be nil.
 	Count func()
-	Log   zerolog.Logger
+	// Jitter varies how long a pause before another try is. nil: by half either
+	// way, at random; a history that has to be the same again may not have that.
+	Jitter func(time.Duration) time.Duration
+	Log    zerolog.Logger
 }
 
 // Client calls one Referral Factory account. It is safe for concurrent use.
@@ -54,6 +57,7 @@ type Client struct {
 	budget *budget
 	urgent bool
 	count  func()
+	jitter func(time.Duration) time.Duration
 	log    zerolog.Logger
 }
 
@@ -69,6 +73,9 @@ func New(o Options) (*Client, error) {
 	if o.Transport == nil {
 		o.Transport = NewTransport(nil)
 	}
+	if o.Jitter == nil {
+		o.Jitter = halfOrMore
+	}
 	if o.Count == nil {
 		o.Count = func() {}
 	}
@@ -78,6 +85,7 @@ func New(o Options) (*Client, error) {
 		http:   &http.Client{Transport: o.Transport, Timeout: callTimeout, CheckRedirect: neverFollow},
 		budget: newBudget(o.CallsPerMinute),
 		count:  o.Count,
+		jitter: o.Jitter,
 		log:    o.Log,
 	}
 	if err := c.SetAPIKey(o.APIKey); err != nil {

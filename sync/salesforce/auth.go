@@ -124,7 +124,7 @@ func (c *Client) fetch(ctx context.Context, g grant, again func(*APIError) bool)
 			return token, err
 		}
 		var e *APIError
-		if errors.As(err, &e) && (e.RetryAfter > maxPause || !again(e)) || !pause(ctx, try, err) {
+		if errors.As(err, &e) && (e.RetryAfter > maxPause || !again(e)) || !c.pause(ctx, try, err) {
 			return nil, err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -41,7 +42,10 @@ type Options struct {
 	// Spend is called before each request that Salesforce counts as an API call (a login is none). Its error keeps the request from being sent.
 	// nil: nothing does.
 	Spend func(context.Context) error
-	Log   zerolog.Logger
+	// Jitter varies how long a pause before another try is. nil: by half either
+	// way, at random; a history that has to be the same again may not have that.
+	Jitter func(time.Duration) time.Duration
+	Log    zerolog.Logger
 }
 
 // Client is a session with one org. It may be used by several goroutines.
@@ -91,6 +95,9 @@ func New(o Options) (*Client, error) {
 	}
 	if creds.Flow == Web && c.tokens == "" {
 		return nil, errors.New("Salesforce login: no file for the refresh token")
+	}
+	if c.opts.Jitter == nil {
+		c.opts.Jitter = func(d time.Duration) time.Duration { return d/2 + rand.N(d) }
 	}
 	if c.transport == nil {
 		c.transport = NewTransport(nil)

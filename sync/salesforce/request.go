@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -55,7 +54,7 @@ func (c *Client) do(ctx context.Context, r request) (Answer, error) {
 			return a, err
 		}
 		c.log.Debug().Err(err).Str(logged.Op, r.op).Int(logged.Try, try).Msg("trying again")
-		if !pause(ctx, try, err) {
+		if !c.pause(ctx, try, err) {
 			return Answer{}, &APIError{Op: r.op, Kind: Stopped, Err: ctx.Err(), use: r.use}
 		}
 	}
@@ -73,9 +72,8 @@ func worthRetrying(r request, err error) bool {
 
 // pause waits before the next try, longer each time, and reports whether the
 // context is still alive.
-func pause(ctx context.Context, try int, err error) bool {
-	wait := firstPause << (try - 1)
-	wait = wait/2 + rand.N(wait) // jitter: half to one and a half
+func (c *Client) pause(ctx context.Context, try int, err error) bool {
+	wait := c.opts.Jitter(firstPause << (try - 1))
 	var e *APIError
 	if errors.As(err, &e) {
 		wait = max(wait, e.RetryAfter)

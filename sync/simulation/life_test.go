@@ -29,8 +29,7 @@ const (
 	overlap   = 20 * time.Minute
 )
 
-// enough calls a minute leave a sweep no pauses. Beside those of a client that tries again, which are of random length, it would be chance which
-// request comes first.
+// enough calls a minute leave a sweep no pauses, which the histories would only wait for.
 const enough = 60_000
 
 // The jobs that the daemon runs.
@@ -53,6 +52,7 @@ type world struct {
 	mu      sync.Mutex // guards what follows, up to the blank line
 	clock   time.Time  // of both services
 	parked  []*request
+	pauses  int // of clients that tried again
 	running int // jobs under way
 	stir    chan struct{}
 
@@ -150,6 +150,15 @@ func (w *world) pass(d time.Duration) {
 	}
 }
 
+// another is a pause of a client that tries again, each time a little longer, so that no two jobs go on at the same instant: which of them came first would be
+// chance, as it would if the pauses were of random length.
+func (w *world) another(d time.Duration) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.pauses++
+	return d + time.Duration(w.pauses%100)*7*time.Millisecond
+}
+
 func (w *world) chance(p float64) bool { return w.dice.Float64() < p }
 
 // between is a random time from a to b.
@@ -166,7 +175,7 @@ func (w *world) start(content []byte) {
 	w.store = w.disk.open(w.t, content)
 	w.invariants.forget()
 	rf, err := referralfactory.New(referralfactory.Options{
-		BaseURL: "https://" + rfHost + "/api/v2", APIKey: w.rf.Key(), CallsPerMinute: enough, Transport: w.transport(), Log: zerolog.Nop(),
+		BaseURL: "https://" + rfHost + "/api/v2", APIKey: w.rf.Key(), CallsPerMinute: enough, Transport: w.transport(), Jitter: w.another, Log: zerolog.Nop(),
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -174,7 +183,7 @@ func (w *world) start(content []byte) {
 	id, secret := w.org.Credentials()
 	sf, err := salesforce.New(salesforce.Options{
 		LoginURL: "https://" + sfHost, APIVersion: "67.0", Flow: salesforce.ClientCredentials, ClientID: id, ClientSecret: secret,
-		Transport: w.transport(), Spend: func(ctx context.Context) error { return w.poller.Spend(ctx) }, Log: zerolog.Nop(),
+		Transport: w.transport(), Spend: func(ctx context.Context) error { return w.poller.Spend(ctx) }, Jitter: w.another, Log: zerolog.Nop(),
 	})
 	if err != nil {
 		w.t.Fatal(err)
