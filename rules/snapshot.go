@@ -40,6 +40,8 @@ type Value struct {
 	At    time.Time // when it was last seen to be so
 	First string    // what the first observation showed
 	Ours  bool      // the first value is one that we wrote: a baseline, no observation of somebody's change
+	// Modified and Modstamp are those of the row that last showed it; zero as long as it was the newest row that did.
+	Modified, Modstamp time.Time
 }
 
 // Change is a field's value that was one thing in an observation and another in the next.
@@ -121,34 +123,44 @@ func (s *Snapshot) Observe(rec Record, schema Schema) {
 	if s.Values == nil {
 		s.Values = map[string]Value{}
 	}
-	converts := rec.Converted() && s.Values[IsConverted].Text == "false"
-	// Stamps have whole seconds: where neither moved, a person may have changed the record within the second of the last look.
-	unmoved := !rec.Modified.IsZero() && rec.Modified.Equal(old.Modified) && rec.Modstamp.After(old.Modstamp) && !converts
-	for field, text := range rec.Fields {
-		s.observeField(field, text, schema, unmoved)
-	}
 	if rec.Converted() && s.ConvertedBy.IsZero() {
 		s.ConvertedBy = rec.Modstamp
+	}
+	for field, v := range s.Values {
+		if v.Modstamp.IsZero() {
+			v.Modified, v.Modstamp = old.Modified, old.Modstamp
+			s.Values[field] = v
+		}
+	}
+	for field, text := range rec.Fields {
+		s.observeField(field, text, schema)
 	}
 	if n := len(s.Changes); n > changesKept {
 		s.Changes = slices.Clone(s.Changes[n-changesKept:])
 	}
 }
 
-func (s *Snapshot) observeField(field, text string, schema Schema, unmoved bool) {
+func (s *Snapshot) observeField(field, text string, schema Schema) {
 	v, seen := s.Values[field]
 	switch {
 	case !seen:
 		v = Value{First: text}
 	case !Equal(schema.Types[field], v.Text, text):
-		c := Change{Field: field, From: v.Text, To: text, At: s.Modstamp, Before: v.At, SeenAt: s.SeenAt, Unmoved: unmoved}
+		c := Change{Field: field, From: v.Text, To: text, At: s.Modstamp, Before: v.At, SeenAt: s.SeenAt, Unmoved: s.unmovedSince(v)}
 		if schema.Formulas[field] {
 			c.At, c.Unmoved = s.SeenAt, false
 		}
 		s.Changes = append(s.Changes, c)
 	}
-	v.Text, v.At = text, s.SeenAt
+	v.Text, v.At, v.Modified, v.Modstamp = text, s.SeenAt, time.Time{}, time.Time{}
 	s.Values[field] = v
+}
+
+// unmovedSince tells whether the record has changed since a value was last seen, and neither its LastModifiedDate nor a conversion tells why. Rows that
+// did not show the field may have come in between. Stamps have whole seconds: where neither moved, a person may have changed the record within the
+// second of that look.
+func (s *Snapshot) unmovedSince(v Value) bool {
+	return !s.Modified.IsZero() && s.Modified.Equal(v.Modified) && s.Modstamp.After(v.Modstamp) && !s.ConvertedBy.After(v.Modstamp)
 }
 
 // firstSeen is what the first look at or after the making of the link showed a field to be; seen is false where none has shown it since then, because

@@ -298,6 +298,15 @@ func TestValueReplacedInSetup(t *testing.T) {
 			look("10 09:00", status("Warm")), look("11 10:05", status("Qualified"), touched("11 10:02")),
 			look("12 10:05", status("Lost"), edited("12 10:02")), look("13 10:05", status("Qualified"), edited("13 10:02")),
 		}, "qualified 13 10:02:00 snapshot"},
+		{"rewritten while the field was hidden, and the record was seen", []step{
+			look("10 09:00", status("Warm")), look("11 10:05", hidden("Status"), touched("11 10:02")), look("11 11:05", hidden("Status")), look("12 10:05", status("Qualified")),
+		}, "held value_rewritten"},
+		{"changed by somebody while the field was hidden, and the record was seen", []step{
+			look("10 09:00", status("Warm")), look("11 10:05", hidden("Status"), edited("11 10:02")), look("12 10:05", status("Qualified")),
+		}, "qualified 11 10:02:00 snapshot"},
+		{"a conversion explains it, that was seen while the field was hidden", []step{
+			look("10 09:00", status("Warm"), notConverted), look("11 10:05", hidden("Status"), converted("11", "C", "O"), touched("11 10:02")), look("12 10:05", status("Qualified")),
+		}, "qualified 11 10:02:00 snapshot"},
 		{"LastModifiedDate cannot be read", []step{
 			look("10 09:00", status("Warm"), unreadableModified), look("11 10:05", status("Qualified"), touched("11 10:02")),
 		}, "qualified 11 10:02:00 snapshot"},

@@ -11,7 +11,7 @@ import (
 )
 
 // Schema is the version of the layout in this package's comment. A change of layout raises it and migrates.
-const Schema = 2
+const Schema = 3
 
 var (
 	metaBucket      = []byte("meta")

@@ -136,6 +136,10 @@ func (c *coder) value(v *rules.Value) {
 	c.time(&v.At)
 	c.text(&v.First)
 	c.flags(&v.Ours)
+	if c.schema >= 3 {
+		c.time(&v.Modified)
+		c.time(&v.Modstamp)
+	}
 }
 
 func (c *coder) change(h *rules.Change) {
@@ -172,6 +176,7 @@ func (c *coder) wrote(w *rules.Written) {
 // coder reads a value, or writes one: what names its parts is the same for both.
 type coder struct {
 	reading bool
+	schema  byte   // of the value
 	raw     []byte // the whole value that is read
 	copy    string // of it: its texts are parts of this
 	at      int    // how much of it was read
@@ -182,19 +187,22 @@ type coder struct {
 	err     error
 }
 
+// firstCompact is the first schema whose values are not JSON.
+const firstCompact = 2
+
 // write begins to write a value.
 func (c *coder) write() {
-	*c = coder{written: append(c.written[:0], Schema), texts: c.texts[:0], keys: c.keys, before: time.Unix(0, 0)}
+	*c = coder{schema: Schema, written: append(c.written[:0], Schema), texts: c.texts[:0], keys: c.keys, before: time.Unix(0, 0)}
 }
 
 // read begins to read a value.
 func (c *coder) read(raw []byte) {
 	*c = coder{reading: true, written: c.written, texts: c.texts[:0], keys: c.keys, before: time.Unix(0, 0)}
-	if len(raw) == 0 || raw[0] != Schema {
+	if len(raw) == 0 || raw[0] < firstCompact || raw[0] > Schema {
 		c.err = errors.New("it begins like no value")
 		return
 	}
-	c.raw, c.copy, c.at = raw, string(raw), 1
+	c.schema, c.raw, c.copy, c.at = raw[0], raw, string(raw), 1
 }
 
 var errBroken = errors.New("it breaks off, or makes no sense")

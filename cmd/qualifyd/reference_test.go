@@ -125,7 +125,7 @@ func plainLinks(text string) string {
 
 func TestVersionTellsWhatWasBuilt(t *testing.T) {
 	w := newWorld(t, watching)
-	w.run("version").want(exitDone, "qualifyd development (commit ", ", go1.", ", store schema 2)")
+	w.run("version").want(exitDone, "qualifyd development (commit ", ", go1.", ", store schema 3)")
 	var b map[string]any
 	if err := json.Unmarshal([]byte(w.run("version", "-o", "json").out), &b); err != nil {
 		t.Fatal(err)

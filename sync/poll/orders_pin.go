@@ -81,6 +81,7 @@ func unpin(tx *store.Tx, id int64, r rules.Referral, recordID string) error {
 		return err
 	}
 	i := slices.IndexFunc(other.Links, func(l rules.Link) bool { return l.RecordID == recordID })
+	pinned := other.Links[i].Kinds.Has(rules.Pinned)
 	other.Links[i].Kinds = other.Links[i].Kinds.Without(rules.Pinned)
 	if len(other.Links[i].Kinds) == 0 {
 		snapshot, _, err := tx.Snapshot(recordID)
@@ -90,5 +91,9 @@ func unpin(tx *store.Tx, id int64, r rules.Referral, recordID string) error {
 		snapshot.ID = recordID // also where it was never looked at
 		unlinkConverted(&other, snapshot.Record)
 	}
-	return errors.Join(loosen(tx, &other), tx.PutReferral(other), tx.Judge(id))
+	err = errors.Join(loosen(tx, &other), tx.PutReferral(other), tx.Judge(id))
+	if pinned && !other.Pinned() { // what existed before it blocks it again
+		err = errors.Join(err, lookAnew(tx, other))
+	}
+	return err
 }

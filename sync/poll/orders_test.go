@@ -37,6 +37,23 @@ func TestAPinLiftsABlock(t *testing.T) {
 	})
 }
 
+// Only a pin lets somebody qualify who was a customer before. When the pinned record becomes another's by a pin, what blocked blocks again at once.
+func TestABlockIsBackWhenThePinIsTakenAway(t *testing.T) {
+	blocked(t, fieldCampaign(), func(w *world, ann sandbox.User, _ string) {
+		other := w.org.Create("Lead", sandbox.Fields{"LastName": "Ann", "Company": "Acme"})
+		w.Act(func(tx *store.Tx) error { return poll.Pin(tx, w.referralIn(tx, ann), other, byHand()) })
+		bob := w.Known("Bob")
+		w.Passes(1)
+		w.WantNot(ann, rules.ValueNotReached)
+		w.After(time.Hour)
+		w.Passes(1) // what blocked is no news any more
+		w.Act(func(tx *store.Tx) error { return poll.Pin(tx, w.referralIn(tx, bob), other, byHand()) })
+		w.Lead(ann)
+		w.Passes(1)
+		w.WantNot(ann, rules.ExistingRecord)
+	})
+}
+
 func TestABlockStaysWhileItsCauseDoes(t *testing.T) {
 	blocked(t, creating(fieldCampaign(), rules.DoNothing), func(w *world, ann sandbox.User, old string) {
 		rejudge := func() {

@@ -107,6 +107,38 @@ func TestAMergeIntoAnOldRecordBlocks(t *testing.T) {
 	})
 }
 
+// A pin goes with a merge: the survivor was there before, and has the referral's e-mail too, which would block anybody else. Rows of one stamp come by Id, so
+// the survivor may be seen before the merge or after it.
+func TestAMergeIntoAnOldRecordTakesThePinAlong(t *testing.T) {
+	for name, seenFirst := range map[string]string{"the survivor is seen first": "survivor", "the loser is seen first": "loser"} {
+		t.Run(name, func(t *testing.T) {
+			running(t, one(fieldCampaign()), func(w *world) {
+				lead := func(name string) string {
+					return w.org.Create("Lead", with(sandbox.Fields{"LastName": name, "Company": "Acme"}, []sandbox.Fields{Old()}))
+				}
+				a, b := lead("A"), lead("B")
+				loser, survivor := a, b
+				if seenFirst == "survivor" {
+					loser, survivor = b, a
+				}
+				ann := w.Known("Ann")
+				w.Passes(1)
+				w.Act(func(tx *store.Tx) error { return poll.Pin(tx, w.referralIn(tx, ann), loser, byHand()) })
+				w.Passes(1)
+				w.org.Update("Lead", survivor, sandbox.Fields{"Email": ann.Email})
+				w.Passes(1)
+				w.org.Merge("Lead", survivor, loser)
+				w.Passes(1)
+				w.WantLinks(ann, survivor)
+				w.WantNot(ann, rules.ValueNotReached)
+				w.Status(survivor, goodValue)
+				w.Passes(1)
+				w.WantOnly(ann)
+			})
+		})
+	}
+}
+
 func TestTwoReferralsMergedIntoOneRecordAreAmbiguous(t *testing.T) {
 	running(t, one(fieldCampaign()), func(w *world) {
 		ann, bob := w.Known("Ann"), w.Known("Bob")

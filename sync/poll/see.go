@@ -117,10 +117,12 @@ func (t *pass) seeDeleted(tx *store.Tx, s seen, look *sight) error {
 		link, _ := r.LinkTo(s.ID)
 		if s.MasterID != "" {
 			kinds := rules.Kinds{rules.Merge}
+			r.Unlink(s.ID)
 			if link.Kinds.Has(rules.Pinned) || look.claims[id].Has(rules.Pinned) {
 				kinds = kinds.With(rules.Pinned)
+				// At once: a moment without a pin, and what existed before would block the referral.
+				r.SetLink(rules.Link{Object: s.Object, RecordID: s.MasterID, Kinds: kinds})
 			}
-			r.Unlink(s.ID)
 			if err := tx.Read(s.MasterID, s.Object, map[int64]rules.Kinds{id: kinds}); err != nil {
 				return err
 			}

@@ -290,9 +290,31 @@ func (m *model) blocks(r *referral, s sight) bool {
 	return true
 }
 
-// pinned is an operator's pin: the record is this referral's, whatever else speaks for or against it.
+// pinned is an operator's pin: the record is this referral's, whatever else speaks for or against it. Who had a pin on it has it no more, and where it was
+// the only one, is looked up like anybody else.
 func (m *model) pinned(r *referral, one *record) {
 	own := m.owner(r.campaign, one)
+	if own.pinned == nil && len(own.now) > 1 { // two had a pin on it, perhaps
+		for _, id := range own.now {
+			if id > nobody {
+				m.w.people.refs[id].mayBlocked = true
+			}
+		}
+	}
+	was := own.pinned
 	own.now, own.before, own.pinned = []int64{r.id}, nil, r
 	r.blockers, r.mayBlocked, r.pinnedOne = nil, false, true
+	if was != nil && was != r && !m.hasPin(was) {
+		was.pinnedOne, was.lookedUp, was.orderAct = false, false, r.orderAct
+	}
+}
+
+// hasPin tells whether a record is pinned to a referral for certain.
+func (m *model) hasPin(r *referral) bool {
+	for k, own := range m.owners {
+		if k.campaign == r.campaign.id && own.pinned == r {
+			return true
+		}
+	}
+	return false
 }

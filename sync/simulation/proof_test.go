@@ -117,7 +117,7 @@ func (m *model) observe(r *referral, one *record, s sight, p *run, own *ownershi
 		}
 	}
 	if !own.must(r.id) {
-		t.below = false // another link begins anew
+		t.below, t.reached = false, false // another link begins anew
 		return
 	}
 	if !s.there() || !known || m.setUpChanged(one, t.belowAct) {
