@@ -192,6 +192,7 @@ func everythingIn(t *testing.T, path string) (all []any) {
 			add(tx.LedgerOf(r.id))
 			add([]any{tx.ReferralByCode(one.Code), tx.ReferralsByEmail(one.Email), tx.ReferralsByRecord(one.Links[0].RecordID)}, nil)
 		}
+		add(nil, tx.Outlines(func(o store.Outline) error { add(o, nil); return nil }))
 		return tx.Ledger(0, func(e store.Entry) error { add(e, nil); return nil })
 	})
 	return all

@@ -46,8 +46,13 @@ var (
 )
 
 func (c *coder) layOutReferral(r *rules.Referral) {
-	c.integer(&r.ID)
-	c.integer(&r.CampaignID)
+	outlined := c.schema >= 3
+	if outlined {
+		c.outline(r)
+	} else {
+		c.integer(&r.ID)
+		c.integer(&r.CampaignID)
+	}
 	c.text(&r.FirstName)
 	c.text(&r.Email)
 	c.text(&r.Code)
@@ -61,13 +66,26 @@ func (c *coder) layOutReferral(r *rules.Referral) {
 	c.time(&r.DayEnds)
 	c.time(&r.Lacked)
 	c.number(&r.FirstSweep)
-	word(c, &r.Standing, standingWords)
-	list(c, &r.Links, (*coder).link)
+	if !outlined {
+		word(c, &r.Standing, standingWords)
+		list(c, &r.Links, (*coder).link)
+	}
 	c.verdict(&r.Verdict)
-	list(c, &r.Blockers, (*coder).blocker)
+	if !outlined {
+		list(c, &r.Blockers, (*coder).blocker)
+	}
 	c.text(&r.Refused)
 	c.flags(&r.Settled, &r.JoinAsked)
 	c.number(&r.AnsweredAt)
+}
+
+// outline is what an [Outline] has. It stands first, so that nothing else need be read for it.
+func (c *coder) outline(r *rules.Referral) {
+	c.integer(&r.ID)
+	c.integer(&r.CampaignID)
+	word(c, &r.Standing, standingWords)
+	list(c, &r.Blockers, (*coder).blocker)
+	list(c, &r.Links, (*coder).link)
 }
 
 func (c *coder) meta(m *rules.Meta) {
@@ -178,7 +196,7 @@ type coder struct {
 	reading bool
 	schema  byte   // of the value
 	raw     []byte // the whole value that is read
-	copy    string // of it: its texts are parts of this
+	copy    string // of it: its texts are parts of this; "" where few of them are read
 	at      int    // how much of it was read
 	written []byte
 	texts   []string  // that the value has so far
@@ -202,7 +220,7 @@ func (c *coder) read(raw []byte) {
 		c.err = errors.New("it begins like no value")
 		return
 	}
-	c.schema, c.raw, c.copy, c.at = raw[0], raw, string(raw), 1
+	c.schema, c.raw, c.at = raw[0], raw, 1
 }
 
 var errBroken = errors.New("it breaks off, or makes no sense")
@@ -274,7 +292,11 @@ func (c *coder) text(s *string) {
 	case again || n>>1 > uint64(len(c.raw)-c.at):
 		c.broken()
 	default:
-		*s = c.copy[c.at:][:n>>1]
+		if c.copy == "" {
+			*s = string(c.raw[c.at:][:n>>1])
+		} else {
+			*s = c.copy[c.at:][:n>>1]
+		}
 		c.at += len(*s)
 		c.occurred(*s)
 	}
@@ -417,8 +439,21 @@ func (c *coder) readReferral(raw []byte) (r rules.Referral, err error) {
 		return fromJSON[rules.Referral](raw)
 	}
 	c.read(raw)
+	c.copy = string(raw)
 	c.layOutReferral(&r)
 	return r, c.end()
+}
+
+func (c *coder) readOutline(raw []byte) (Outline, error) {
+	var r rules.Referral
+	var err error
+	if c.read(raw); c.schema >= 3 {
+		c.outline(&r)
+		err = c.err
+	} else {
+		r, err = c.readReferral(raw)
+	}
+	return Outline{r.ID, r.CampaignID, r.Standing, len(r.Blockers) > 0, r.Links}, err
 }
 
 func (c *coder) readSnapshot(raw []byte) (s rules.Snapshot, err error) {
@@ -426,6 +461,7 @@ func (c *coder) readSnapshot(raw []byte) (s rules.Snapshot, err error) {
 		return fromJSON[rules.Snapshot](raw)
 	}
 	c.read(raw)
+	c.copy = string(raw)
 	c.layOutSnapshot(&s)
 	return s, c.end()
 }

@@ -25,6 +25,9 @@ func TestAValueComesBackAsItWasPut(t *testing.T) {
 		anything(dice, reflect.ValueOf(&r).Elem())
 		anything(dice, reflect.ValueOf(&s).Elem())
 		raw, err := c.writeReferral(&r)
+		if got, err := c.readOutline(raw); err != nil || !reflect.DeepEqual(got, Outline{r.ID, r.CampaignID, r.Standing, len(r.Blockers) > 0, r.Links}) {
+			t.Fatalf("outline: got %+v and %v of %+v", got, err, r)
+		}
 		comesBack(t, bytes.Clone(raw), err, r, (*coder).readReferral, (*coder).writeReferral)
 		raw, err = c.writeSnapshot(&s)
 		comesBack(t, bytes.Clone(raw), err, s, (*coder).readSnapshot, (*coder).writeSnapshot)
@@ -148,6 +151,9 @@ func FuzzReadValue(f *testing.F) {
 		var c coder
 		if r, err := c.readReferral(raw); err == nil {
 			readsAgain(t, r, (*coder).readReferral, (*coder).writeReferral)
+			if o, err := c.readOutline(raw); err != nil || !reflect.DeepEqual(o, Outline{r.ID, r.CampaignID, r.Standing, len(r.Blockers) > 0, r.Links}) {
+				t.Errorf("outline: got %+v and %v of %+v", o, err, r)
+			}
 		}
 		if s, err := c.readSnapshot(raw); err == nil {
 			readsAgain(t, s, (*coder).readSnapshot, (*coder).writeSnapshot)

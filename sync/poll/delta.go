@@ -347,14 +347,14 @@ type pending struct {
 func (t *pass) countPending() *pending {
 	p := &pending{links: map[rules.Object]int{}}
 	err := t.view(func(tx *store.Tx) error {
-		return tx.Referrals(func(r rules.Referral) error {
-			if _, ours := t.campaign(r.CampaignID); !ours || r.Standing != rules.Pending {
+		return tx.Outlines(func(o store.Outline) error {
+			if !t.pendingHere(o) {
 				return nil
 			}
-			if t.isSought(r) {
+			if !o.Blocked {
 				p.sought++
 			}
-			for _, l := range r.Links {
+			for _, l := range o.Links {
 				p.links[l.Object]++
 			}
 			return nil

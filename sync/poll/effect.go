@@ -70,8 +70,8 @@ func (t *pass) takeEffectOf(c rules.Campaign) error {
 	if baseline.After(t.now) || known.RereadFor.Equal(baseline) {
 		return nil
 	}
-	return t.demand(func(r rules.Referral, _ rules.Link, s rules.Snapshot) bool {
-		return r.CampaignID == c.ID && seenBefore(s, baseline)
+	return t.demand(func(o store.Outline, _ rules.Link, s rules.Snapshot) bool {
+		return o.CampaignID == c.ID && seenBefore(s, baseline)
 	}, true)
 }
 

@@ -13,25 +13,28 @@ import (
 
 // joinNew looks up the referrals that are new, or whose e-mail or code changed, and does what their campaign's policies say.
 func (t *pass) joinNew(ctx context.Context) error {
-	waiting, err := t.toJoin()
-	if err != nil {
+	var marked []int64
+	if err := t.view(func(tx *store.Tx) error { marked = tx.ToJoin(); return nil }); err != nil {
 		return err
 	}
-	for all := len(waiting); len(waiting) > 0; t.tell("looking up new referrals", all-len(waiting), all) {
-		some := waiting[:min(lookupsAtOnce, len(waiting))]
-		waiting = waiting[len(some):]
+	for all := len(marked); len(marked) > 0; t.tell("looking up new referrals", all-len(marked), all) {
+		waiting, rest, err := t.toJoin(marked)
+		if err != nil || len(waiting) == 0 {
+			return err
+		}
+		marked = rest
 		asked, _ := t.Salesforce.Now()
-		found, err := t.lookup(ctx, some, true, anyObject)
+		found, err := t.lookup(ctx, waiting, true, anyObject)
 		if err != nil {
 			return err
 		}
 		// What was not found may merely not have been read: nobody is joined on half an answer.
-		some = slices.DeleteFunc(slices.Clone(some), func(r rules.Referral) bool {
+		waiting = slices.DeleteFunc(waiting, func(r rules.Referral) bool {
 			c, _ := t.campaign(r.CampaignID)
 			t.unjoined[c.ID] = t.unjoined[c.ID] || t.lookupFailed(c)
 			return t.lookupFailed(c)
 		})
-		for group := range slices.Chunk(some, joinedAtOnce) {
+		for group := range slices.Chunk(waiting, joinedAtOnce) {
 			if err := t.join(ctx, group, found, asked); err != nil {
 				return err
 			}
@@ -45,13 +48,13 @@ const joinedAtOnce = 2000
 
 func anyObject(rules.Object) bool { return true }
 
-// toJoin are the referrals to look up, those that are decided by now too: a record with their e-mail may still be linked to another, who had it before.
-// While a campaign has not been swept whole, nobody knows who was there from the start: its referrals wait.
-func (t *pass) toJoin() ([]rules.Referral, error) {
-	var waiting []rules.Referral
-	err := t.update(func(tx *store.Tx) error {
-		for _, id := range tx.ToJoin() {
-			r, found, err := tx.Referral(id)
+// toJoin are the first of the marked referrals that are to be looked up, as many as are at once, and the marks behind them. Those that are decided by now
+// are among them too: a record with their e-mail may still be linked to another, who had it before. While a campaign has not been swept whole, nobody knows
+// who was there from the start: its referrals wait.
+func (t *pass) toJoin(marked []int64) (waiting []rules.Referral, rest []int64, err error) {
+	err = t.update(func(tx *store.Tx) error {
+		for rest = marked; len(rest) > 0 && len(waiting) < lookupsAtOnce; rest = rest[1:] {
+			r, found, err := tx.Referral(rest[0])
 			if err != nil {
 				return err
 			}
@@ -61,7 +64,7 @@ func (t *pass) toJoin() ([]rules.Referral, error) {
 			case err != nil:
 				return err
 			case !found:
-				if err := tx.Joined(id); err != nil {
+				if err := tx.Joined(rest[0]); err != nil {
 					return err
 				}
 			case !ours:
@@ -76,7 +79,7 @@ func (t *pass) toJoin() ([]rules.Referral, error) {
 		}
 		return nil
 	})
-	return waiting, err
+	return waiting, rest, err
 }
 
 // noteOpen notes the e-mail of a record that we asked for and had no answer about: the referral's may have become another since.

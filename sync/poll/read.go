@@ -305,16 +305,16 @@ func (t *pass) demandFormulas() error {
 	if len(formula) == 0 {
 		return nil
 	}
-	return t.demand(func(r rules.Referral, l rules.Link, _ rules.Snapshot) bool { return formula[r.CampaignID] == l.Object }, false)
+	return t.demand(func(o store.Outline, l rules.Link, _ rules.Snapshot) bool { return formula[o.CampaignID] == l.Object }, false)
 }
 
 // markLinkedRecords marks all linked records of an object to be read anew. The marks are in the store, for the describe that tells of the need
 // will not tell again.
 func markLinkedRecords(tx *store.Tx, object rules.Object) error {
 	var ids []string
-	err := tx.Referrals(func(r rules.Referral) error {
-		for _, l := range r.Links {
-			if l.Object == object && r.Standing == rules.Pending {
+	err := tx.Outlines(func(o store.Outline) error {
+		for _, l := range o.Links {
+			if l.Object == object && o.Standing == rules.Pending {
 				ids = append(ids, l.RecordID)
 			}
 		}
@@ -327,18 +327,18 @@ func markLinkedRecords(tx *store.Tx, object rules.Object) error {
 }
 
 // demand has those linked records of pending referrals read that which picks.
-func (t *pass) demand(which func(rules.Referral, rules.Link, rules.Snapshot) bool, force bool) error {
+func (t *pass) demand(which func(store.Outline, rules.Link, rules.Snapshot) bool, force bool) error {
 	return t.view(func(tx *store.Tx) error {
-		return tx.Referrals(func(r rules.Referral) error {
-			if _, ours := t.campaign(r.CampaignID); !ours || r.Standing != rules.Pending {
+		return tx.Outlines(func(o store.Outline) error {
+			if !t.pendingHere(o) {
 				return nil
 			}
-			for _, l := range r.Links {
+			for _, l := range o.Links {
 				s, _, err := tx.Snapshot(l.RecordID)
 				if err != nil {
 					return err
 				}
-				if which(r, l, s) {
+				if which(o, l, s) {
 					t.reading[l.RecordID] = demand{l.Object, force || t.reading[l.RecordID].force}
 				}
 			}

@@ -36,7 +36,7 @@ func (t *pass) reconcile(ctx context.Context) error {
 		return nil
 	}
 	due := func(object rules.Object) bool { return t.reconciling || left[object] }
-	err := t.demand(func(_ rules.Referral, l rules.Link, _ rules.Snapshot) bool { return due(l.Object) }, false)
+	err := t.demand(func(_ store.Outline, l rules.Link, _ rules.Snapshot) bool { return due(l.Object) }, false)
 	if err != nil {
 		return err
 	}
@@ -76,9 +76,9 @@ func reconcileSoon(tx *store.Tx) error {
 func (t *pass) searchPending(ctx context.Context, on func(rules.Object) bool) error {
 	var pending []int64
 	err := t.view(func(tx *store.Tx) error {
-		return tx.Referrals(func(r rules.Referral) error {
-			if t.isSought(r) {
-				pending = append(pending, r.ID)
+		return tx.Outlines(func(o store.Outline) error {
+			if t.pendingHere(o) && !o.Blocked { // of who is blocked no record is looked for
+				pending = append(pending, o.ID)
 			}
 			return nil
 		})
@@ -118,10 +118,10 @@ func (t *pass) referrals(ids []int64) (some []rules.Referral, err error) {
 	return some, err
 }
 
-// isSought tells whether records of a referral are looked for at all.
-func (t *pass) isSought(r rules.Referral) bool {
-	_, ours := t.campaign(r.CampaignID)
-	return ours && r.Standing == rules.Pending && len(r.Blockers) == 0
+// pendingHere tells whether a referral is a pending one of a configured campaign.
+func (t *pass) pendingHere(o store.Outline) bool {
+	_, ours := t.campaign(o.CampaignID)
+	return ours && o.Standing == rules.Pending
 }
 
 func (t *pass) takeFound(referrals []rules.Referral, found *findings) error {

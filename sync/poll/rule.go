@@ -203,9 +203,9 @@ func (t *pass) notePark(tx *store.Tx, known store.Campaign, rule rules.Rule) err
 
 // markPending has all pending referrals of a campaign judged, and lists them.
 func markPending(tx *store.Tx, campaign int64) (ids []int64, err error) {
-	err = tx.Referrals(func(r rules.Referral) error {
-		if r.CampaignID == campaign && r.Standing == rules.Pending {
-			ids = append(ids, r.ID)
+	err = tx.Outlines(func(o store.Outline) error {
+		if o.CampaignID == campaign && o.Standing == rules.Pending {
+			ids = append(ids, o.ID)
 		}
 		return nil
 	})

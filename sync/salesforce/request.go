@@ -144,7 +144,7 @@ func (c *Client) send(ctx context.Context, s *session, r request) (Answer, error
 		return Answer{}, noAnswer(ctx, r, err)
 	}
 	defer resp.Body.Close()
-	body, err := readBody(resp.Body)
+	body, err := readBody(resp.Body, resp.ContentLength)
 	took := time.Since(began)
 	c.noteUsage(resp.Header)
 	c.noteClock(resp.Header)
@@ -221,13 +221,15 @@ func undecodable(r request, resp *http.Response, body []byte, cause error) *APIE
 	return e
 }
 
-// readBody reads an answer whole: one that breaks off must not be half used.
-func readBody(body io.Reader) ([]byte, error) {
-	read, err := io.ReadAll(io.LimitReader(body, maxBody+1))
-	if err == nil && len(read) > maxBody {
+// readBody reads an answer whole: one that breaks off must not be half used. length is what it says of itself; -1 where it does not.
+func readBody(body io.Reader, length int64) ([]byte, error) {
+	var read bytes.Buffer
+	read.Grow(int(min(max(length, 0), maxBody)) + bytes.MinRead) // so that it does not grow piece by piece
+	_, err := read.ReadFrom(io.LimitReader(body, maxBody+1))
+	if err == nil && read.Len() > maxBody {
 		return nil, errTooLarge
 	}
-	return read, err
+	return read.Bytes(), err
 }
 
 var errTooLarge = fmt.Errorf("the answer is larger than %d MB", maxBody>>20)

@@ -193,7 +193,7 @@ func TestCallerStops(t *testing.T) {
 
 func TestAnswerTooLargeForMemory(t *testing.T) {
 	zeros := func(n int64) io.Reader { return io.LimitReader(endless{}, n) }
-	if _, err := readBody(zeros(maxBody + 1)); !errors.Is(err, errTooLarge) {
+	if _, err := readBody(zeros(maxBody+1), -1); !errors.Is(err, errTooLarge) {
 		t.Errorf("got %v, want errTooLarge", err)
 	}
 	f := &fake{api: []reply{{cut: errTooLarge}}}
