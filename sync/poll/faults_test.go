@@ -4,16 +4,21 @@ package poll_test
 // changes while a pass is under way, or between two, is in meanwhile_test.go.
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"qualifyd/rules"
+	"qualifyd/store"
 	"qualifyd/sync/poll"
 	"qualifyd/sync/sandbox"
 )
@@ -537,4 +542,66 @@ func TestAHistoryThatTookTooLongOnceIsAskedForAgain(t *testing.T) {
 		w.Passes(1)
 		w.WantQualified(ann)
 	})
+}
+
+// A page is on its way while the one before it is taken in. When the store fails over that one, the pass ends only once nothing of it is under way any
+// more: the daemon closes what the rest would use.
+func TestAPassThatEndsLeavesNoRequestUnderWay(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		z := w.Lead(w.Known("Zoe"))
+		w.Passes(1)
+		w.After(overlap + time.Minute)
+		w.Passes(1)
+		w.crowd(10)
+		w.After(time.Second)
+		w.Status(z, goodValue) // the first of the second page
+		w.After(time.Second)
+		w.crowd(20)
+		w.org.SetPageSize(10)
+		w.damageSnapshot(z)
+		second, third := make(chan bool), make(chan bool)
+		pages := 0
+		var underWay atomic.Int32
+		w.org.SetFault(func(r *http.Request) *sandbox.Fault {
+			if !isNextPage(r) {
+				return nil
+			}
+			if pages++; pages == 1 {
+				go func() { // has the second page wait until the third is on its way
+					err := w.store.Update(func(*store.Tx) error { second <- true; <-third; return nil })
+					if err != nil {
+						t.Error(err)
+					}
+				}()
+				<-second
+				return nil
+			}
+			underWay.Add(1)
+			defer underWay.Add(-1)
+			third <- true
+			<-r.Context().Done()
+			time.Sleep(time.Second) // until it notices
+			return nil
+		})
+		if err := w.poller.Pass(w.ctx); !errors.Is(err, poll.ErrStore) {
+			t.Errorf("got %v, want the failure of the store", err)
+		}
+		if n := underWay.Load(); pages != 2 || n > 0 {
+			t.Errorf("after the pass: got %d of %d requests for pages under way, want none of two", n, pages)
+		}
+	})
+}
+
+// damageSnapshot has a record's snapshot begin like no value, wherever it stands in the store's file.
+func (w *world) damageSnapshot(recordID string) {
+	w.t.Helper()
+	if err := w.store.Close(); err != nil {
+		w.t.Fatal(err)
+	}
+	file, err := os.ReadFile(w.path)
+	damaged := bytes.ReplaceAll(file, append([]byte(recordID), store.Schema), append([]byte(recordID), 0xff))
+	if err = errors.Join(err, os.WriteFile(w.path, damaged, 0o600)); err != nil || bytes.Equal(damaged, file) {
+		w.t.Fatalf("got %v, and the snapshot not found", err)
+	}
+	w.open()
 }

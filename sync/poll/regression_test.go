@@ -402,7 +402,7 @@ func TestR18ARowThatChangesWhilePagesAreReadDoesNotMoveThePosition(t *testing.T)
 			w.crowd(10)
 			w.After(time.Second)
 		}
-		moving := w.org.IDs("Lead")[15] // on the second page
+		moving := w.org.IDs("Lead")[20] // the last one on the second page
 		w.Status(z, goodValue)
 		w.After(time.Minute)
 		w.org.SetPageSize(10)
@@ -418,6 +418,9 @@ func TestR18ARowThatChangesWhilePagesAreReadDoesNotMoveThePosition(t *testing.T)
 			return nil
 		})
 		mustContain(t, "a pass that breaks off on the third page", w.TryPass(), "503")
+		if mark := w.Watermark("Lead"); !mark.Resuming() || mark.ResumeStamp.After(mark.Bound) {
+			t.Errorf("after the second page: got watermark %+v, want a position to resume at that is not after its bound", mark)
+		}
 		w.org.SetFault(nil)
 		w.Restart()
 		w.Pass()
