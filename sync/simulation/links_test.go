@@ -24,6 +24,8 @@ type ownership struct {
 	now    []int64
 	before []int64 // and before the newest pass
 	pinned *referral
+	// disputed is set when two had a pin on it, by a merge: nobody has it until the next pin.
+	disputed bool
 }
 
 func (o *ownership) may(id int64) bool {
@@ -78,7 +80,7 @@ func (m *model) link(c *campaign, p *run) {
 	for _, one := range m.w.truth.order {
 		own, s := m.owner(c, one), m.sight(one, p)
 		s.certain = s.certain && m.recognises(c)
-		if own.pinned != nil || len(s.versions) == 0 {
+		if own.pinned != nil || own.disputed || len(s.versions) == 0 {
 			continue
 		}
 		var after []int64
@@ -117,10 +119,13 @@ func (m *model) merged(c *campaign, loser *record, p *run) {
 	}
 	to := m.owner(c, winner)
 	s := m.sight(loser, p)
+	twoPins := own.pinned != nil && to.pinned != nil && own.pinned != to.pinned
+	if twoPins || own.disputed || to.disputed {
+		to.now, to.pinned, to.disputed = union(union(to.now, ambiguous), own.now...), nil, true
+		own.now, own.pinned, own.disputed = []int64{nobody}, nil, false
+		return
+	}
 	if to.pinned != nil {
-		if own.pinned != nil && own.pinned != to.pinned { // two pins on one record
-			to.now, to.pinned = union(nil, ambiguous, own.pinned.id, to.pinned.id), nil
-		}
 		return
 	}
 	if own.pinned != nil { // the pin goes with it
@@ -294,15 +299,13 @@ func (m *model) blocks(r *referral, s sight) bool {
 // the only one, is looked up like anybody else.
 func (m *model) pinned(r *referral, one *record) {
 	own := m.owner(r.campaign, one)
-	if own.pinned == nil && len(own.now) > 1 { // two had a pin on it, perhaps
-		for _, id := range own.now {
-			if id > nobody {
-				m.w.people.refs[id].mayBlocked = true
-			}
+	for _, id := range own.now {
+		if own.disputed && id > nobody { // a pin of theirs is gone, perhaps
+			m.w.people.refs[id].mayBlocked = true
 		}
 	}
 	was := own.pinned
-	own.now, own.before, own.pinned = []int64{r.id}, nil, r
+	own.now, own.before, own.pinned, own.disputed = []int64{r.id}, nil, r, false
 	r.blockers, r.mayBlocked, r.pinnedOne = nil, false, true
 	if was != nil && was != r && !m.hasPin(was) {
 		was.pinnedOne, was.lookedUp, was.orderAct = false, false, r.orderAct
