@@ -143,6 +143,37 @@ func TestWhatAKillLeavesAfterALongPauseIsWhole(t *testing.T) {
 	})
 }
 
+// The very first pass looks everybody up as they are, and only then asks what changed. One that ends in between has looked somebody up for good: what
+// changed since then has to be asked for by the next, however much later that is.
+func TestWhatChangesAfterAFirstPassThatWasKilledIsSeen(t *testing.T) {
+	story(t, one(creating(fieldCampaign(), rules.Update)), func(w *world) {
+		ann := w.Refer("Ann")
+		first := w.poller.Sweep(w.ctx)
+		w.After(time.Minute)
+		w.Refer("Bob") // for him a Lead is created, as he comes after the first sweep
+		if err := errors.Join(first, w.poller.Sweep(w.ctx)); err != nil {
+			t.Fatal(err)
+		}
+		killed := ""
+		w.org.SetFault(func(r *http.Request) *sandbox.Fault {
+			if !isCreate(r) {
+				return nil
+			}
+			killed = w.copyStore()
+			return &sandbox.Fault{Refused: true}
+		})
+		w.poller.Pass(w.ctx)
+		w.org.SetFault(nil)
+		w.path = killed
+		w.Restart()
+		w.After(time.Minute)
+		lead := w.Lead(ann)
+		w.After(2 * time.Hour)
+		w.Passes(1)
+		w.WantLinks(ann, lead)
+	})
+}
+
 // crashTale is what the people of the story do, an act before each pass, and who must have qualified at its end.
 type crashTale struct {
 	acts []func()

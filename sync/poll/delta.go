@@ -93,8 +93,8 @@ type delta struct {
 // clockSlack is how far a watermark may lie ahead of the service's time before that time is taken to have been wrong.
 const clockSlack = time.Hour
 
-// plan sets up the delta queries. A query that is made for the first time starts now: what was there before is looked up referral by
-// referral, never scanned.
+// plan sets up the delta queries. A query that is made for the first time starts now, before anybody is looked up in this pass: what was there before is
+// looked up referral by referral, never scanned. Who was looked up in an earlier pass, when the query could not be made, is looked up again.
 func (t *pass) plan(context.Context) error {
 	now := t.now
 	if now.IsZero() {
@@ -123,7 +123,7 @@ func (t *pass) plan(context.Context) error {
 			}
 			if mark.At.IsZero() {
 				mark.At = now
-				if err := tx.SetWatermark(name, mark); err != nil {
+				if err := errors.Join(tx.SetWatermark(name, mark), reconcileSoon(tx)); err != nil {
 					return err
 				}
 			}

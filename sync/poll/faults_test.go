@@ -544,6 +544,23 @@ func TestAHistoryThatTookTooLongOnceIsAskedForAgain(t *testing.T) {
 	})
 }
 
+// While an object cannot be described nothing is asked about it, and nobody knows since when: once it can be, everybody is looked at.
+func TestWhatChangesWhileAnObjectCannotBeDescribedIsSeen(t *testing.T) {
+	c := conversionCampaign()
+	c.EffectiveFrom = serviceTimeAtStart().Add(-24 * time.Hour)
+	story(t, one(c), func(w *world) {
+		ann := w.Refer("Ann")
+		w.org.Convert(w.Lead(ann), sandbox.Conversion{NoOpportunity: true})
+		w.org.SetFault(always(isDescribeOf("Opportunity"), sandbox.HTML(http.StatusServiceUnavailable)))
+		mustContain(t, "a pass that cannot describe Opportunity", w.TryPass(), "503")
+		w.org.SetFault(nil)
+		w.Opportunity(sandbox.Fields{codeField: ann.Code})
+		w.After(2 * time.Hour)
+		w.Passes(1)
+		w.WantOnly(ann)
+	})
+}
+
 // A page is on its way while the one before it is taken in. When the store fails over that one, the pass ends only once nothing of it is under way any
 // more: the daemon closes what the rest would use.
 func TestAPassThatEndsLeavesNoRequestUnderWay(t *testing.T) {

@@ -69,7 +69,7 @@ func (t *pass) run(ctx context.Context) error {
 		return err
 	}
 	steps := []func(context.Context) error{
-		t.readRules, t.joinNew, t.plan, t.poll, t.refreshRules, t.takeEffect, t.reconcile, t.readRecords, t.settle, t.judge,
+		t.readRules, t.plan, t.joinNew, t.poll, t.refreshRules, t.takeEffect, t.reconcile, t.readRecords, t.settle, t.judge,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
