@@ -4,6 +4,7 @@
 // A pass, in order:
 //
 //	open      whose org is it, what do describe and the config say; is there a call left to spend
+//	plan      which queries there are, and from when each asks; one that is new begins before anybody is looked up
 //	join      look new referrals up by code and e-mail; link, block, mark or create as the campaign's policies say
 //	poll      one composite with a query per object and history, from the watermark less the overlap; every page is one transaction
 //	read      by Id: what was linked anew, Contacts and Opportunities of converted Leads, survivors of merges, records under a formula rule,
