@@ -145,7 +145,7 @@ func (o *Org) run(q *query, deleted bool) []string {
 	var ids []string
 	for _, id := range q.object.order {
 		r := q.object.rows[id]
-		if o.seen(q.object, r) && (deleted || r.values["IsDeleted"] != true) && (q.where == nil || q.where(r)) {
+		if (q.where == nil || q.where(r)) && (deleted || r.values["IsDeleted"] != true) && o.seen(q.object, r) {
 			ids = append(ids, id)
 		}
 	}
