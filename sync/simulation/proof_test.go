@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"qualifyd/rules"
 )
 
 // tie is what may have been seen of a record since it may have been a referral's.
@@ -163,7 +165,8 @@ func (m *model) converts(r *referral, lead *record, p *run, own *ownership) (may
 		if r.campaign.method == "lead_converts" {
 			x, y = m.convertsWith(r, lead, deal, p)
 		} else {
-			if certain && (c.opportunity != nil || m.recognises(r.campaign)) { // by a code that is hidden nobody knows it
+			// By a code that is hidden nobody knows it, and of somebody who is not pending no conversion is followed.
+			if certain && (c.opportunity != nil || m.recognises(r.campaign)) && m.knownOf(r).Standing == rules.Pending {
 				m.observe(r, deal, m.sight(deal, p), p, own, func(v version) bool { return v.f["StageName"] == r.campaign.stage })
 			}
 			x, y = m.reachesStage(r, lead, deal, p)
