@@ -90,10 +90,11 @@ func (p *people) setup() {
 	}
 }
 
-// rewrite replaces a picklist value by the one that a rule waits for.
+// rewrite replaces a picklist value by the one that a rule waits for. It waits for those who have written Leads and not committed.
 func (p *people) rewrite() {
 	w := p.w
-	if w.model.rewritten {
+	underWay := slices.ContainsFunc(w.truth.order, func(r *record) bool { return r.object == "Lead" && r.locked })
+	if w.model.rewritten || underWay {
 		return
 	}
 	w.model.rewritten = true
