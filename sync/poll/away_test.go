@@ -1,0 +1,68 @@
+package poll_test
+
+// What goes out of the pass's sight and comes back: a campaign that is out of the config for a while, an object or a field that the Salesforce user
+// may not see; and rows that are older than what is known.
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"qualifyd/rules"
+	"qualifyd/store"
+	"qualifyd/sync/poll"
+	"qualifyd/sync/sandbox"
+)
+
+// Where the org shows no Contacts, a Lead's change counts all the same when the Lead is converted in the same minute.
+func TestAConvertedLeadIsJudgedWhereTheOrgShowsNoContacts(t *testing.T) {
+	c := fieldCampaign()
+	c.Duplicates = rules.Update
+	story(t, one(c), func(w *world) {
+		w.org.SetFault(always(isDescribeOf("Contact"), sandbox.Refusal(http.StatusNotFound, "NOT_FOUND", "The requested resource does not exist")))
+		w.Fail("FROM Contact", "INVALID_TYPE")
+		w.TryPass()
+		w.After(time.Minute)
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.Status(lead, goodValue)
+		w.org.Convert(lead, sandbox.Conversion{NoOpportunity: true, Status: goodValue})
+		w.Passes(2)
+		w.WantOnly(ann)
+	})
+}
+
+// An Opportunity that somebody pinned to a referral whose campaign follows no conversions is read by no pass: nobody waits for it.
+func TestAPinnedOpportunityThatNoCampaignReadsKeepsNobodyWaiting(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		opportunity := w.Opportunity()
+		w.Act(func(tx *store.Tx) error { return poll.Pin(tx, w.referralIn(tx, ann), opportunity, byHand()) })
+		w.Passes(1)
+		w.Status(lead, goodValue)
+		w.Passes(2)
+		w.WantOnly(ann)
+	})
+}
+
+// The rule became another while an Opportunity was still to be read: what the new rule asks for counts without it.
+func TestAnOpportunityThatTheNewRuleDoesNotReadKeepsNobodyWaiting(t *testing.T) {
+	running(t, one(conversionCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.Fail("FROM Opportunity WHERE Id", "UNKNOWN_EXCEPTION")
+		w.org.Convert(lead, sandbox.Conversion{})
+		w.TryPass()
+		w.Heal()
+		w.After(time.Minute)
+		w.Configure(func(o *poll.Options) { o.Campaigns[0] = fieldCampaign(); o.Campaigns[0].ID = 103 })
+		w.Passes(1)
+		w.Status(lead, goodValue)
+		w.Passes(2)
+		w.WantOnly(ann)
+	})
+}
