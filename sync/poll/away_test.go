@@ -14,6 +14,29 @@ import (
 	"qualifyd/sync/sandbox"
 )
 
+// A campaign that was out of the config for an hour counts what happened meanwhile, as if the daemon had been down.
+func TestWhatHappenedWhileACampaignWasOutOfTheConfigIsSeen(t *testing.T) {
+	other := contactCampaign()
+	rating := fieldCampaign()
+	rating.ID, rating.Field, rating.Value = 201, "LeadSource", "Partner Referral"
+	running(t, []rules.Campaign{fieldCampaign(), other, rating}, func(w *world) {
+		all := w.options.Campaigns
+		ann, bob := w.Known("Ann", 201), w.Known("Bob", 201)
+		a := w.Lead(ann)
+		w.Passes(1)
+		w.Configure(func(o *poll.Options) { o.Campaigns = all[:2] })
+		w.Passes(1)
+		w.org.Update("Lead", a, sandbox.Fields{"LeadSource": "Partner Referral"})
+		b := w.Lead(bob)
+		w.After(time.Hour)
+		w.Passes(2)
+		w.Configure(func(o *poll.Options) { o.Campaigns = all })
+		w.Passes(1)
+		w.WantOnly(ann)
+		w.WantLinks(bob, b)
+	})
+}
+
 // Where the org shows no Contacts, a Lead's change counts all the same when the Lead is converted in the same minute.
 func TestAConvertedLeadIsJudgedWhereTheOrgShowsNoContacts(t *testing.T) {
 	c := fieldCampaign()
@@ -28,6 +51,29 @@ func TestAConvertedLeadIsJudgedWhereTheOrgShowsNoContacts(t *testing.T) {
 		w.Passes(1)
 		w.Status(lead, goodValue)
 		w.org.Convert(lead, sandbox.Conversion{NoOpportunity: true, Status: goodValue})
+		w.Passes(2)
+		w.WantOnly(ann)
+	})
+}
+
+// One field comes back into sight and another goes, in one describe: what came back is read all the same.
+func TestAFieldThatComesBackWhenAnotherGoesIsReadAnew(t *testing.T) {
+	source := fieldCampaign()
+	source.ID, source.Field, source.Value = 201, "LeadSource", "Partner Referral"
+	running(t, []rules.Campaign{fieldCampaign(), source}, func(w *world) {
+		ann := w.Known("Ann", 101)
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.org.HideField("Lead", "Status")
+		w.Passes(2)
+		w.Status(lead, goodValue)
+		for range 3 {
+			w.Passes(1)
+			w.After(15 * time.Minute)
+		}
+		w.org.ShowField("Lead", "Status")
+		w.org.HideField("Lead", "LeadSource")
+		w.After(15 * time.Minute)
 		w.Passes(2)
 		w.WantOnly(ann)
 	})
