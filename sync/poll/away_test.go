@@ -56,6 +56,23 @@ func TestAConvertedLeadIsJudgedWhereTheOrgShowsNoContacts(t *testing.T) {
 	})
 }
 
+// What a Lead was converted into stays known when the field that tells it is taken away.
+func TestAConversionStaysKnownWhileItsFieldsAreHidden(t *testing.T) {
+	running(t, one(stageCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		made := w.org.Convert(lead, sandbox.Conversion{})
+		w.Passes(2)
+		w.WantNot(ann, rules.StageNotReached)
+		w.org.HideField("Lead", "ConvertedOpportunityId")
+		w.Passes(2)
+		w.Stage(made.OpportunityID, "Closed Won")
+		w.Passes(2)
+		w.WantOnly(ann)
+	})
+}
+
 // One field comes back into sight and another goes, in one describe: what came back is read all the same.
 func TestAFieldThatComesBackWhenAnotherGoesIsReadAnew(t *testing.T) {
 	source := fieldCampaign()
