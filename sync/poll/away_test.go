@@ -96,6 +96,30 @@ func TestAFieldThatComesBackWhenAnotherGoesIsReadAnew(t *testing.T) {
 	})
 }
 
+// A create is refused while a sweep changes the e-mail: the new one has not been looked up yet.
+func TestAnEmailThatChangesDuringARefusedCreateIsLookedUp(t *testing.T) {
+	running(t, one(creating(fieldCampaign(), rules.Update)), func(w *world) {
+		real := w.org.Create("Lead", sandbox.Fields{"LastName": "Ann", "Company": "Acme", "Email": "real@example.com"})
+		w.After(2 * overlap)
+		w.Pass()
+		ann := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "typo@example.com"})
+		if err := w.poller.Sweep(w.ctx); err != nil {
+			t.Fatal(err)
+		}
+		w.org.SetFault(once(isCreate, sandbox.Refusal(http.StatusBadRequest, "FIELD_CUSTOM_VALIDATION_EXCEPTION", "no")))
+		w.after = onFirst(isCreate, func() {
+			w.rf.UpdateEmail(ann.ID, "real@example.com")
+			if err := w.poller.Sweep(w.ctx); err != nil {
+				t.Fatal(err)
+			}
+		})
+		w.Poll()
+		w.After(time.Minute)
+		w.Passes(2)
+		w.WantLinks(ann, real)
+	})
+}
+
 // An Opportunity that somebody pinned to a referral whose campaign follows no conversions is read by no pass: nobody waits for it.
 func TestAPinnedOpportunityThatNoCampaignReadsKeepsNobodyWaiting(t *testing.T) {
 	running(t, one(fieldCampaign()), func(w *world) {

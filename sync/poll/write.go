@@ -286,7 +286,7 @@ func (t *pass) refused(ctx context.Context, a arrival, err error) error {
 			return err2
 		}
 		r.Refused = words(err)
-		return errors.Join(tx.PutReferral(r), tx.Joined(r.ID), tx.Judge(r.ID))
+		return errors.Join(tx.PutReferral(r), joinedAs(tx, r, a.referral), tx.Judge(r.ID))
 	})
 	if storeErr != nil {
 		return storeErr
