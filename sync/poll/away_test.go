@@ -4,6 +4,7 @@ package poll_test
 // may not see; and rows that are older than what is known.
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -117,6 +118,42 @@ func TestAnEmailThatChangesDuringARefusedCreateIsLookedUp(t *testing.T) {
 		w.After(time.Minute)
 		w.Passes(2)
 		w.WantLinks(ann, real)
+	})
+}
+
+// A later page shows a record as another's, and the row that was read by its Id in the same call as the first page is older: it moves nothing back.
+func TestAnOlderRowMovesNoLinkBack(t *testing.T) {
+	formula := fieldCampaign()
+	formula.ID, formula.Field, formula.Value = 201, "Ready__c", "true"
+	running(t, one(fieldCampaign()), func(w *world) {
+		w.org.AddField("Lead", sandbox.FieldDef{Name: "Ready__c", Label: "Ready", Type: "boolean", Formula: func(sandbox.Fields) any { return false }})
+		w.rf.AddCampaign(201, "Ready")
+		w.Configure(func(o *poll.Options) { o.Campaigns = append(o.Campaigns, formula) })
+		w.Passes(1)
+		w.org.SetPageSize(200)
+		ann, bob, cleo := w.Known("Ann", 101), w.Known("Bob", 101), w.rf.Refer(201, sandbox.NewUser{FirstName: "Cleo", Email: "cleo@example.com"})
+		lead := w.org.Create("Lead", sandbox.Fields{"LastName": "Ann", "Company": "Acme", "Email": cleo.Email, codeField: ann.Code})
+		w.Passes(2)
+		w.WantLinks(ann, lead)
+		w.WantLinks(cleo, lead)
+		for i := range 250 {
+			w.org.Create("Lead", sandbox.Fields{"LastName": fmt.Sprint("L", i), "Company": "Acme"})
+		}
+		w.After(time.Minute)
+		w.org.Update("Lead", lead, sandbox.Fields{"Company": "Acme Inc"})
+		w.before = onFirst(isNextPage, func() {
+			w.After(3 * time.Second)
+			w.org.Update("Lead", lead, sandbox.Fields{codeField: bob.Code, "Status": goodValue})
+		})
+		w.Passes(1)
+		if w.before == nil || w.Asked("/query/") == 0 {
+			t.Error("there was no second page")
+		}
+		w.WantOnly(bob)
+		w.Passes(2)
+		w.WantOnly(bob)
+		w.WantLinks(bob, lead)
+		w.WantLinks(ann)
 	})
 }
 

@@ -88,6 +88,7 @@ type delta struct {
 	mark  store.Watermark
 	bound time.Time // how far the watermark may move once the answer is read to its end
 	left  bool      // the answer was left alone for its length
+	pages int       // that were taken in
 }
 
 // clockSlack is how far a watermark may lie ahead of the service's time before that time is taken to have been wrong.
@@ -172,7 +173,9 @@ func (t *pass) poll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return t.askReads(ctx, questions, reads[:min(len(reads), readsAtOnce)])
+	err = t.askReads(ctx, questions, reads[:min(len(reads), readsAtOnce)])
+	clear(t.overtaken)
+	return err
 }
 
 func (t *pass) deltaQuestion(d *delta) question {
@@ -223,6 +226,7 @@ func (t *pass) deltaPage(tx *store.Tx, d *delta, rows []salesforce.Row, a salesf
 	if err := t.takeRows(tx, d, rows, a); err != nil {
 		return err
 	}
+	d.pages++
 	d.mark.Bound = d.bound
 	for _, row := range slices.Backward(rows) {
 		if at := instant(row.Text(d.stamp)); !at.IsZero() && !at.After(d.bound) {
@@ -253,6 +257,9 @@ func (t *pass) takeRows(tx *store.Tx, d *delta, rows []salesforce.Row, a salesfo
 		switch {
 		case !isHistory:
 			if read.concerns(tx, row) {
+				if d.pages > 0 {
+					t.overtaken[recordID(row)] = true
+				}
 				err = t.see(tx, read.record(row, a.Since), nil)
 			}
 		case h.of == rules.Opportunity:
