@@ -97,6 +97,34 @@ func TestAFieldThatComesBackWhenAnotherGoesIsReadAnew(t *testing.T) {
 	})
 }
 
+// Somebody was looked up by a first pass that could not describe an object and was killed: the next one looks for them on it.
+func TestAnObjectThatAKilledFirstPassCouldNotDescribeIsLookedAt(t *testing.T) {
+	c := conversionCampaign()
+	c.EffectiveFrom = serviceTimeAtStart().Add(-24 * time.Hour)
+	story(t, one(c), func(w *world) {
+		ann := w.Refer("Ann")
+		w.org.Convert(w.Lead(ann), sandbox.Conversion{NoOpportunity: true})
+		w.org.SetFault(always(isDescribeOf("Opportunity"), sandbox.HTML(http.StatusServiceUnavailable)))
+		killed, composites := "", 0
+		w.before = func(r *http.Request) {
+			if isComposite(r) {
+				if composites++; composites == 2 { // the first looks people up, the second asks what changed
+					killed = w.copyStore()
+				}
+			}
+		}
+		w.TryPass()
+		w.before = nil
+		w.org.SetFault(nil)
+		w.path = killed
+		w.Restart()
+		w.Opportunity(sandbox.Fields{codeField: ann.Code})
+		w.After(2 * time.Hour)
+		w.Passes(1)
+		w.WantOnly(ann)
+	})
+}
+
 // A create is refused while a sweep changes the e-mail: the new one has not been looked up yet.
 func TestAnEmailThatChangesDuringARefusedCreateIsLookedUp(t *testing.T) {
 	running(t, one(creating(fieldCampaign(), rules.Update)), func(w *world) {

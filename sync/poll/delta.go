@@ -130,7 +130,7 @@ func (t *pass) plan(context.Context) error {
 			}
 			t.deltas = append(t.deltas, &delta{name: name, stamp: stampOf(name), mark: mark, from: mark.At.Add(-t.Overlap)})
 		}
-		return nil
+		return beginReconciling(tx, now)
 	})
 }
 
