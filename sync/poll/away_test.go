@@ -218,3 +218,20 @@ func TestAnOpportunityThatTheNewRuleDoesNotReadKeepsNobodyWaiting(t *testing.T) 
 		w.WantOnly(ann)
 	})
 }
+
+// A mapping names a field that is not there: who has a record already is judged by it all the same, as where a create is refused.
+func TestAMarkThatCannotBeMadeKeepsNobodyWaiting(t *testing.T) {
+	c := creating(fieldCampaign(), rules.Update)
+	c.Fields = append(c.Fields, rules.Mapping{To: "Nope__c", Fixed: "x"})
+	running(t, one(c), func(w *world) {
+		ann := w.Refer("Ann")
+		lead := w.Lead(ann, Old())
+		w.TryPass()
+		w.After(time.Minute)
+		w.Status(lead, goodValue)
+		w.TryPass()
+		w.After(time.Minute)
+		w.TryPass()
+		w.WantOnly(ann)
+	})
+}
