@@ -6,6 +6,7 @@ package poll_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -217,6 +218,28 @@ func TestAnOpportunityThatTheNewRuleDoesNotReadKeepsNobodyWaiting(t *testing.T) 
 		w.Passes(2)
 		w.WantOnly(ann)
 	})
+}
+
+// Whatever somebody's code and e-mail look like, others are looked up.
+func TestOddCodesAndEMailsKeepNobodyElseWaiting(t *testing.T) {
+	for name, odd := range map[string]string{
+		"quotes": `a'b"c\`, "wildcards": "a%b_c", "a NUL": "a\x00b", "a new line": "a\nb", "a reference": "@{Lead_0.id}", "invalid UTF-8": "a\xff",
+		"a thousand": strings.Repeat("x", 1_000), "longer than a query": strings.Repeat("x", 120_000), "longer than a URL": strings.Repeat("x", 17_000), "emoji": "😀", "a colon": ":a", "braces": "{!x}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			running(t, one(fieldCampaign()), func(w *world) {
+				w.rf.Refer(101, sandbox.NewUser{FirstName: "Odd", Email: odd + "@example.com"})
+				w.Pass()
+				ann := w.Refer("Ann")
+				lead := w.Lead(ann)
+				w.Pass()
+				w.Status(lead, goodValue)
+				w.After(time.Minute)
+				w.Passes(1)
+				w.WantOnly(ann)
+			})
+		})
+	}
 }
 
 // A mapping names a field that is not there: who has a record already is judged by it all the same, as where a create is refused.
