@@ -258,3 +258,28 @@ func TestAMarkThatCannotBeMadeKeepsNobodyWaiting(t *testing.T) {
 		w.WantOnly(ann)
 	})
 }
+
+// An object that goes out of sight is found to be gone by the first pass that asks for it, not when its describe has grown old: it stops nobody whose
+// campaign does not depend on it.
+func TestAnObjectThatGoesOutOfSightStopsNobodyElse(t *testing.T) {
+	c := fieldCampaign()
+	c.Duplicates = rules.Update
+	running(t, one(c), func(w *world) {
+		ann := w.Known("Ann")
+		a := w.Lead(ann)
+		w.Passes(1)
+		w.org.SetFault(always(isDescribeOf("Contact"), sandbox.Refusal(http.StatusNotFound, "NOT_FOUND", "The requested resource does not exist")))
+		w.Fail("FROM Contact", "INVALID_TYPE")
+		w.Status(a, goodValue)
+		w.org.Convert(a, sandbox.Conversion{NoOpportunity: true, Status: goodValue})
+		bob := w.Refer("Bob")
+		b := w.Lead(bob)
+		w.TryPass()
+		w.After(time.Minute)
+		w.Status(b, goodValue)
+		w.TryPass()
+		w.After(time.Minute)
+		w.TryPass()
+		w.WantOnly(ann, bob)
+	})
+}
