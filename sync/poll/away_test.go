@@ -283,3 +283,27 @@ func TestAnObjectThatGoesOutOfSightStopsNobodyElse(t *testing.T) {
 		w.WantOnly(ann, bob)
 	})
 }
+
+// One answer tells a time that is somewhat ahead of the true one, a Lead is linked in it and changes right after.
+func TestAnAnswerFromSomewhatInTheFutureHidesNoChange(t *testing.T) {
+	for _, ahead := range []time.Duration{5 * time.Minute, 14 * time.Minute, 16 * time.Minute, 25 * time.Minute, 40 * time.Minute, 59 * time.Minute} {
+		t.Run(ahead.String(), func(t *testing.T) {
+			running(t, one(fieldCampaign()), func(w *world) {
+				ann, bob := w.Known("Ann"), w.Known("Bob")
+				a := w.Lead(ann)
+				w.Passes(1)
+				w.ahead = ahead
+				b := w.Lead(bob)
+				w.Passes(1)
+				w.ahead = 0
+				w.Status(a, goodValue)
+				w.Status(b, goodValue)
+				for range 30 {
+					w.Passes(1)
+					w.After(time.Minute)
+				}
+				w.WantOnly(ann, bob)
+			})
+		})
+	}
+}

@@ -91,8 +91,9 @@ type delta struct {
 	pages int       // that were taken in
 }
 
-// clockSlack is how far a watermark may lie ahead of the service's time before that time is taken to have been wrong.
-const clockSlack = time.Hour
+// clockSlack is how far a watermark may lie ahead of the service's time before that time is taken to have been wrong. It is the shortest overlap: what
+// changes behind a watermark that is no further ahead is read again.
+const clockSlack = 15 * time.Minute
 
 // plan sets up the delta queries. A query that is made for the first time starts now, before anybody is looked up in this pass: what was there before is
 // looked up referral by referral, never scanned. Who was looked up in an earlier pass, when the query could not be made, is looked up again.
