@@ -4,6 +4,7 @@ package poll_test
 // may not see; and rows that are older than what is known.
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -306,4 +307,60 @@ func TestAnAnswerFromSomewhatInTheFutureHidesNoChange(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A describe that was answered with a time far in the future grows old all the same: what was added in Setup for a parked campaign is found.
+func TestADescribeFromTheFutureGrowsOld(t *testing.T) {
+	c := fieldCampaign()
+	c.Value = "Signed"
+	story(t, one(c), func(w *world) {
+		w.ahead = 365 * 24 * time.Hour
+		w.TryPass()
+		w.ahead = 0
+		w.After(time.Minute)
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.WantNot(ann, rules.ValueUnknown)
+		w.org.AddPicklistValue("Lead", "Status", sandbox.PicklistValue{Value: "Signed"})
+		w.After(15 * time.Minute)
+		w.Passes(2)
+		w.Status(lead, "Signed")
+		w.Passes(1)
+		w.WantOnly(ann)
+	})
+}
+
+// A history that was found to be gone by an answer from the future is asked for again after a day.
+func TestAHistoryThatWasGoneInTheFutureIsAskedForAgain(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		w.ahead = 365 * 24 * time.Hour
+		w.Fail("FROM LeadHistory", "INVALID_TYPE")
+		w.TryPass()
+		w.Heal()
+		w.ahead = 0
+		w.After(25 * time.Hour)
+		w.Passes(1)
+		w.Asked("")
+		w.Passes(1)
+		if got := w.Asked("FROM LeadHistory"); got != 1 {
+			t.Errorf("got %d queries for LeadHistory, want one", got)
+		}
+	})
+}
+
+// A pass whose answers told a time far in the future puts the passes after it off no longer than any other, when calls have to last.
+func TestAPassFromTheFuturePutsNoOtherOff(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		w.After(26 * time.Hour)
+		w.Configure(func(o *poll.Options) { o.DailyCalls = poll.DailyCalls{Calls: 7} })
+		w.ahead = 365 * 24 * time.Hour
+		w.TryPass()
+		w.ahead = 0
+		w.Restart()
+		w.After(2 * time.Hour)
+		if err := w.TryPass(); errors.Is(err, poll.ErrStretched) {
+			t.Errorf("two hours later: got %v, want a pass", err)
+		}
+	})
 }

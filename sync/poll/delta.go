@@ -150,7 +150,7 @@ func (t *pass) historyGone(tx *store.Tx, name string, now time.Time) (bool, erro
 	}
 	var d described
 	found, err := tx.Describe(name, &d)
-	return found && d.Gone && now.Sub(d.At) < describeFor, err
+	return found && d.Gone && !d.olderThan(describeFor, now), err
 }
 
 // noteGone remembers that the org has no such history object; it is tried again after a day.
@@ -264,6 +264,9 @@ func (t *pass) takeRows(tx *store.Tx, d *delta, rows []salesforce.Row, a salesfo
 				err = t.see(tx, read.record(row, a.Since), nil)
 			}
 		case h.of == rules.Opportunity:
+			if d.pages > 0 {
+				t.overtaken[rules.ID18(row.Text(h.parent))] = true
+			}
 			err = t.seeStageRow(tx, row)
 		default:
 			err = t.seeHistoryRow(tx, h, row)

@@ -29,6 +29,11 @@ type described struct {
 	Gone bool   // the org has no such object, or shows us none
 }
 
+// olderThan tells whether a describe has grown old by an instant. One from far in the future was told a wrong time: how old it is nobody knows.
+func (d described) olderThan(limit time.Duration, now time.Time) bool {
+	return now.Sub(d.At) >= limit || d.At.After(now.Add(clockSlack))
+}
+
 // describes are what is known of the org's objects.
 type describes map[rules.Object]described
 
@@ -144,11 +149,10 @@ func (t *pass) refreshRules(ctx context.Context) error {
 			limit = parkedFor
 		}
 		d, known := t.described[object]
-		age := t.now.Sub(d.At)
-		if known && (t.now.IsZero() || age < limit) {
+		if known && (t.now.IsZero() || !d.olderThan(limit, t.now)) {
 			continue
 		}
-		refreshed, aged = true, aged || known && age >= describeFor
+		refreshed, aged = true, aged || known && d.olderThan(describeFor, t.now)
 		if err := t.describe(ctx, object); err != nil {
 			return err
 		}
