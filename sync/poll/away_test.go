@@ -364,3 +364,23 @@ func TestAPassFromTheFuturePutsNoOtherOff(t *testing.T) {
 		}
 	})
 }
+
+// A link that was made by an answer from the future is taken to be as old as the first look after it: what two looks see from then on counts.
+func TestALinkFromTheFutureDoesNotBlindTheLooksAfterIt(t *testing.T) {
+	c := fieldCampaign()
+	c.Duplicates = rules.Update
+	running(t, one(c), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann, Old())
+		w.ahead = 365 * 24 * time.Hour
+		w.org.Touch("Lead", lead)
+		w.TryPass()
+		w.ahead = 0
+		w.After(time.Minute)
+		w.Status(lead, "Working - Contacted")
+		w.Passes(2)
+		w.Status(lead, goodValue)
+		w.Passes(1)
+		w.WantOnly(ann)
+	})
+}
