@@ -90,8 +90,9 @@ type Snapshot struct {
 // changesKept bounds how many changes of one record are remembered. The oldest go first.
 const changesKept = 200
 
-// timeWasWrong is how far a look may lie in the future of a later one: beyond that, it is the earlier answer's time that was wrong.
-const timeWasWrong = time.Hour
+// timeWasWrong is how far a look may lie in the future of a later one: beyond that, it is the earlier answer's time that was wrong. A pass reads again
+// what changed in the last so many minutes at least, so what is passed over for it is seen once that look is past.
+const timeWasWrong = 15 * time.Minute
 
 // Schema tells the type of a record's fields, and which are formulas.
 type Schema struct {

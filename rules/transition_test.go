@@ -101,13 +101,13 @@ func TestTwoLooksProve(t *testing.T) {
 			look("10 00:00", status("New")), history("09 23:59:59", "Status", "New", "Qualified"), look("10 00:05", status("Qualified"), edited("10 00:03")),
 		}, "qualified 10 00:03:00 snapshot"},
 		{"an older answer comes late", []step{
-			look("11 09:00", status("Qualified")), look("11 08:00:01", status("New")), look("11 10:05", status("Qualified"), edited("11 10:02")),
+			look("11 09:00", status("Qualified")), look("11 08:45:01", status("New")), look("11 10:05", status("Qualified"), edited("11 10:02")),
 		}, "not value_predates"},
 		{"an answer whose time was far in the future does not blind us until then", []step{
 			look("28 09:00", status("New")), look("11 10:00", status("New")), look("11 10:05", status("Qualified"), edited("11 10:02")),
 		}, "qualified 11 10:02:00 snapshot"},
-		{"a look that is an hour older is not taken for a late one", []step{
-			look("11 10:00", status("Qualified")), look("11 09:00", status("New")), look("11 10:05", status("Qualified"), edited("11 10:02")),
+		{"a look that is a quarter of an hour older is not taken for a late one", []step{
+			look("11 10:00", status("Qualified")), look("11 09:45", status("New")), look("11 10:05", status("Qualified"), edited("11 10:02")),
 		}, "qualified 11 10:02:00 snapshot"},
 		// A rewritten spelling (case, order in a multipicklist) is no transition.
 		{"the spelling was rewritten", []step{look("10 09:00", status("QUALIFIED")), look("11 10:05", status("Qualified"), edited("11 10:02"))}, "not value_predates"},

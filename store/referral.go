@@ -284,9 +284,9 @@ func (tx *Tx) WasRead(recordID string) error {
 	return tx.remove(toReadBucket, []byte(recordID))
 }
 
-// Claimed lists the referrals that a record still to be read may become the link of.
-func (tx *Tx) Claimed() (map[int64]bool, error) {
-	claimed := map[int64]bool{}
+// Claimed lists the referrals that a record still to be read is linked to or may become the link of, with the objects of those records.
+func (tx *Tx) Claimed() (map[int64][]rules.Object, error) {
+	claimed := map[int64][]rules.Object{}
 	err := tx.bolt.Bucket(toReadBucket).ForEach(func(key, raw []byte) error {
 		var r Reading
 		if err := json.Unmarshal(raw, &r); err != nil {
@@ -296,10 +296,10 @@ func (tx *Tx) Claimed() (map[int64]bool, error) {
 			return nil
 		}
 		for id := range r.Claims {
-			claimed[id] = true
+			claimed[id] = append(claimed[id], r.Object)
 		}
 		for _, id := range tx.ReferralsByRecord(string(key)) {
-			claimed[id] = true
+			claimed[id] = append(claimed[id], r.Object)
 		}
 		return nil
 	})

@@ -187,7 +187,7 @@ func (t *teller) gather() error {
 		return err
 	}
 	claimed, err := t.tx.Claimed()
-	t.joining, t.toRead = t.tx.Joining(t.ID), claimed[t.ID]
+	t.joining, t.toRead = t.tx.Joining(t.ID), len(claimed[t.ID]) > 0
 	t.toJudge = slices.Contains(t.tx.ToJudge(t.ID-1, 1), t.ID)
 	return err
 }

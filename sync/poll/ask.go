@@ -48,7 +48,7 @@ func (t *pass) ask(ctx context.Context, questions []question) error {
 	return t.askAll(ctx, questions, true)
 }
 
-// askAll is ask; again allows one repetition of those whose columns turned out to be gone.
+// askAll is ask; again allows one repetition of those whose columns, or whose object, turned out to be gone.
 func (t *pass) askAll(ctx context.Context, questions []question, again bool) error {
 	for len(questions) > 0 {
 		var some []question
@@ -107,7 +107,7 @@ func (t *pass) askCall(ctx context.Context, questions []question, again bool) er
 	for i, q := range questions {
 		err := results[i].Err
 		switch {
-		case salesforce.KindOf(err) == salesforce.FieldGone && again:
+		case again && q.outdated(err):
 			repeat = append(repeat, q)
 			continue
 		case errors.Is(err, salesforce.ErrTooLong) && t.splits(q):
@@ -145,7 +145,14 @@ func (t *pass) takeRest(ctx context.Context, q question, r salesforce.Result, a 
 	return nil
 }
 
-// repeat asks once more those questions that named a field which is gone, after a new describe.
+// outdated tells whether a question failed for a field or an object that the describe has and the org shows us no more. What cannot be described, a
+// history, is gone by its own answer.
+func (q question) outdated(err error) bool {
+	kind := salesforce.KindOf(err)
+	return kind == salesforce.FieldGone || kind == salesforce.ObjectGone && q.gone == nil
+}
+
+// repeat asks once more those questions that named a field or an object which is gone, after a new describe.
 func (t *pass) repeat(ctx context.Context, questions []question) error {
 	if len(questions) == 0 {
 		return nil

@@ -96,7 +96,22 @@ type seen struct {
 	codes map[string]string // code field -> code, for the fields that the row has
 	// emailHidden is set when the row has no Email column.
 	emailHidden bool
+	hidden      []string     // columns of the object's own that it lacks
 	schema      rules.Schema // of its watched fields
+}
+
+// keepHidden has the row say what was last seen in the columns that it lacks: missing is not null.
+func (s *seen) keepHidden(before rules.Record) {
+	for _, name := range s.hidden {
+		switch name {
+		case "ConvertedDate":
+			s.ConvertedOn = before.ConvertedOn
+		case "ConvertedContactId":
+			s.ContactID = before.ContactID
+		case "ConvertedOpportunityId":
+			s.OpportunityID = before.OpportunityID
+		}
+	}
 }
 
 // reader reads the rows of an object.
@@ -128,6 +143,11 @@ func (r reader) record(row salesforce.Row, since time.Time) seen {
 	for _, name := range r.codes {
 		if code, ok := row.Lookup(name); ok {
 			s.codes[name] = code
+		}
+	}
+	for _, name := range ownColumns[r.object] {
+		if _, ok := row.Lookup(name); !ok {
+			s.hidden = append(s.hidden, name)
 		}
 	}
 	email, ok := row.Lookup("Email")

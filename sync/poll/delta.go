@@ -88,10 +88,12 @@ type delta struct {
 	mark  store.Watermark
 	bound time.Time // how far the watermark may move once the answer is read to its end
 	left  bool      // the answer was left alone for its length
+	pages int       // that were taken in
 }
 
-// clockSlack is how far a watermark may lie ahead of the service's time before that time is taken to have been wrong.
-const clockSlack = time.Hour
+// clockSlack is how far a watermark may lie ahead of the service's time before that time is taken to have been wrong. It is the shortest overlap: what
+// changes behind a watermark that is no further ahead is read again.
+const clockSlack = 15 * time.Minute
 
 // plan sets up the delta queries. A query that is made for the first time starts now, before anybody is looked up in this pass: what was there before is
 // looked up referral by referral, never scanned. Who was looked up in an earlier pass, when the query could not be made, is looked up again.
@@ -129,7 +131,7 @@ func (t *pass) plan(context.Context) error {
 			}
 			t.deltas = append(t.deltas, &delta{name: name, stamp: stampOf(name), mark: mark, from: mark.At.Add(-t.Overlap)})
 		}
-		return nil
+		return beginReconciling(tx, now)
 	})
 }
 
@@ -148,7 +150,7 @@ func (t *pass) historyGone(tx *store.Tx, name string, now time.Time) (bool, erro
 	}
 	var d described
 	found, err := tx.Describe(name, &d)
-	return found && d.Gone && now.Sub(d.At) < describeFor, err
+	return found && d.Gone && !d.olderThan(describeFor, now), err
 }
 
 // noteGone remembers that the org has no such history object; it is tried again after a day.
@@ -172,7 +174,9 @@ func (t *pass) poll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return t.askReads(ctx, questions, reads[:min(len(reads), readsAtOnce)])
+	err = t.askReads(ctx, questions, reads[:min(len(reads), readsAtOnce)])
+	clear(t.overtaken)
+	return err
 }
 
 func (t *pass) deltaQuestion(d *delta) question {
@@ -223,6 +227,7 @@ func (t *pass) deltaPage(tx *store.Tx, d *delta, rows []salesforce.Row, a salesf
 	if err := t.takeRows(tx, d, rows, a); err != nil {
 		return err
 	}
+	d.pages++
 	d.mark.Bound = d.bound
 	for _, row := range slices.Backward(rows) {
 		if at := instant(row.Text(d.stamp)); !at.IsZero() && !at.After(d.bound) {
@@ -253,9 +258,15 @@ func (t *pass) takeRows(tx *store.Tx, d *delta, rows []salesforce.Row, a salesfo
 		switch {
 		case !isHistory:
 			if read.concerns(tx, row) {
+				if d.pages > 0 {
+					t.overtaken[recordID(row)] = true
+				}
 				err = t.see(tx, read.record(row, a.Since), nil)
 			}
 		case h.of == rules.Opportunity:
+			if d.pages > 0 {
+				t.overtaken[rules.ID18(row.Text(h.parent))] = true
+			}
 			err = t.seeStageRow(tx, row)
 		default:
 			err = t.seeHistoryRow(tx, h, row)

@@ -33,8 +33,8 @@ func (t *pass) judge(context.Context) error {
 			claimed, err := tx.Claimed()
 			for _, id := range ids {
 				after = id
-				if err == nil && !claimed[id] {
-					err = t.judgeOne(tx, id)
+				if err == nil {
+					err = t.judgeOne(tx, id, claimed[id])
 				}
 			}
 			return err
@@ -65,15 +65,17 @@ func (t *pass) markHeld(reason rules.Reason) error {
 }
 
 // judgeOne judges a referral of a configured campaign. One that still has to be looked up keeps its mark: whether a record existed before it is
-// not known yet. So does one that waits for a record to be read, or of whose records this pass could not tell what became of them: a history row
-// may tell of a change of one that is deleted by now.
-func (t *pass) judgeOne(tx *store.Tx, id int64) error {
+// not known yet. So does one that waits for records to be read, of the objects given, or of whose records this pass could not tell what became of
+// them: a history row may tell of a change of one that is deleted by now.
+func (t *pass) judgeOne(tx *store.Tx, id int64, toRead []rules.Object) error {
 	r, found, err := tx.Referral(id)
 	rule, ours := t.rules[r.CampaignID]
 	switch {
 	case err != nil:
 		return err
 	case found && !ours:
+		return nil
+	case slices.ContainsFunc(toRead, func(object rules.Object) bool { return !t.doesWithout(rule.Campaign, object) }):
 		return nil
 	case found && r.Standing == rules.Pending && tx.Joining(id):
 		return tx.PutReferral(unsought(r, rule))
@@ -87,6 +89,18 @@ func (t *pass) judgeOne(tx *store.Tx, id int64) error {
 	v := rules.Judge(rule, r, records)
 	v.At = t.now
 	return errors.Join(tx.Judged(id), t.pronounce(tx, r, rule, v))
+}
+
+// doesWithout tells whether a campaign need not wait for records of an object: no rule is about it, so it is not read, or the org shows us none, and
+// whether somebody qualifies or was there before does not depend on it. Should it come into sight, what is marked to be read is.
+func (t *pass) doesWithout(c rules.Campaign, object rules.Object) bool {
+	if slices.Contains(t.objects(), object) && !t.described[object].Gone {
+		return false
+	}
+	if object == rules.Opportunity {
+		return !c.NeedsConversion()
+	}
+	return object != c.Object && c.Duplicates != rules.DoNothing
 }
 
 // lostSight tells whether a record that decides about a referral is another by now, as its history tells, and could not be read in this pass.

@@ -176,11 +176,13 @@ func (t *pass) link(tx *store.Tx, s seen, c claimant, ambiguous bool, look *sigh
 			return t.unlink(tx, s, c)
 		}
 	}
-	if linked && old.Ambiguous == ambiguous && slices.Equal(old.Kinds, c.kinds) && !old.Since.IsZero() {
+	wrong := !s.SeenAt.IsZero() && old.Since.After(s.SeenAt.Add(clockSlack)) // an answer from the future made the link
+	dated := linked && !old.Since.IsZero() && !wrong
+	if dated && old.Ambiguous == ambiguous && slices.Equal(old.Kinds, c.kinds) {
 		return nil
 	}
 	now := rules.Link{Object: s.Object, RecordID: s.ID, Kinds: c.kinds, Ambiguous: ambiguous, Since: s.SeenAt}
-	if linked && !old.Since.IsZero() {
+	if dated {
 		now.Since = old.Since
 	} else {
 		look.force = true // the link's first look is noted, also where another referral's link showed the same before

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"qualifyd/rules"
 	"qualifyd/store"
@@ -158,8 +159,14 @@ func (t *pass) wantedValues(referrals []rules.Referral, everywhere bool) []wante
 	return out
 }
 
+// longestSought is the length in bytes of the longest value that a field which can be filtered on holds: 255 characters.
+const longestSought = 255 * utf8.UTFMax
+
 // quotable tells whether a value can stand in a query at all. No record can hold one that cannot.
 func quotable(text string) bool {
+	if len(text) > longestSought {
+		return false
+	}
 	_, err := salesforce.Select("Id").From("Lead").Where(salesforce.Equal("Id", text)).Build()
 	return err == nil
 }

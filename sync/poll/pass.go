@@ -30,6 +30,7 @@ type pass struct {
 	// What is to be done in this pass besides what is marked in the store.
 	reading     map[string]demand // records to be read by Id
 	reconciling bool              // the regular look at every pending referral is due
+	overtaken   map[string]bool   // records that a later page has shown since they were read by Id
 
 	// What was not to be had.
 	failed   map[string]bool // queries that were not read to their end, by name
@@ -57,7 +58,7 @@ func (p *Poller) Pass(ctx context.Context) error {
 	t := &pass{
 		Poller: p, Settings: *p.settings.Load(),
 		failed: map[string]bool{}, gone: map[string]bool{}, unjoined: map[int64]bool{}, reading: map[string]demand{}, braked: map[int64]int{},
-		inVain: map[string]bool{}, made: map[string]bool{}, given: map[int64]string{},
+		overtaken: map[string]bool{}, inVain: map[string]bool{}, made: map[string]bool{}, given: map[int64]string{},
 	}
 	err := t.run(t.allowance.on(ctx))
 	return errors.Join(append(t.problems, err, t.countCalls())...)

@@ -176,7 +176,8 @@ func (t *pass) finishReads(reads []*read) error {
 	return nil
 }
 
-// takeRead takes in a group. Its marks go first: what a row of it marks anew, such as the survivor of a merge, stays marked.
+// takeRead takes in a group. Its marks go first: what a row of it marks anew, such as the survivor of a merge, stays marked. What was overtaken is read
+// once more: an older row would move links back.
 func (t *pass) takeRead(tx *store.Tx, r *read) error {
 	marks := map[string]store.Reading{}
 	for _, id := range r.ids {
@@ -195,7 +196,19 @@ func (t *pass) takeRead(tx *store.Tx, r *read) error {
 		histories[id] = append(histories[id], row)
 	}
 	found := map[string]bool{}
+	for _, id := range r.ids {
+		if !t.overtaken[id] {
+			continue
+		}
+		found[id] = true
+		if err := tx.Read(id, r.object, marks[id].Claims); err != nil {
+			return err
+		}
+	}
 	for _, s := range r.rows {
+		if t.overtaken[s.ID] {
+			continue
+		}
 		found[s.ID] = true
 		if err := t.takeOne(tx, r, s, marks[s.ID], histories[s.ID]); err != nil {
 			return fmt.Errorf("%s %s: %w", r.object, s.ID, err)

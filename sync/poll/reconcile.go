@@ -49,14 +49,23 @@ func (t *pass) reconcileDue() error {
 		if err != nil {
 			return err
 		}
-		if last.At.IsZero() {
-			// The first pass looks everybody up as it is.
-			return tx.SetWatermark(reconcileMark, store.Watermark{At: t.now})
+		if last.At.IsZero() { // nobody knew the time when the pass began
+			return beginReconciling(tx, t.now)
 		}
 		due := t.Reconcile(last.At)
 		t.reconciling = !due.IsZero() && !due.After(t.now) || last.At.After(t.now.Add(clockSlack))
 		return nil
 	})
+}
+
+// beginReconciling has the schedule count from now where there was no pass yet: the first one looks everybody up as it is. That is settled before anybody
+// is looked up, so that whatever has to be looked at again after a first pass that was killed is.
+func beginReconciling(tx *store.Tx, now time.Time) error {
+	last, err := tx.Watermark(reconcileMark)
+	if err != nil || !last.At.IsZero() {
+		return err
+	}
+	return tx.SetWatermark(reconcileMark, store.Watermark{At: now})
 }
 
 // longAgo is a last reconciliation after which any schedule is due.

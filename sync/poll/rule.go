@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,8 +25,13 @@ const (
 type described struct {
 	salesforce.Describe
 	At   time.Time
-	Asks string // hash of the names the config used when it was asked
+	Asks string // hash of the campaigns, and of the names the config used, when it was asked
 	Gone bool   // the org has no such object, or shows us none
+}
+
+// olderThan tells whether a describe has grown old by an instant. One from far in the future was told a wrong time: how old it is nobody knows.
+func (d described) olderThan(limit time.Duration, now time.Time) bool {
+	return now.Sub(d.At) >= limit || d.At.After(now.Add(clockSlack))
 }
 
 // describes are what is known of the org's objects.
@@ -46,11 +50,11 @@ func (t *pass) anyCampaign(is func(rules.Campaign) bool) bool {
 	return slices.ContainsFunc(t.Campaigns, is)
 }
 
-// asks changes when the config names another field or value.
+// asks changes when the config has other campaigns, or names another field or value.
 func (t *pass) asks() string {
 	h := sha256.New()
 	for _, c := range t.Campaigns {
-		fmt.Fprintf(h, "%s\x00%s\x00%s\x00%s\n", c.Method, c.Field, c.Value, c.CodeField)
+		fmt.Fprintf(h, "%d\x00%s\x00%s\x00%s\x00%s\n", c.ID, c.Method, c.Field, c.Value, c.CodeField)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
@@ -89,7 +93,7 @@ func (t *pass) keptDescribe(object rules.Object) (d described, found bool, err e
 }
 
 // describe asks for one object's describe and keeps it. When a field that the campaigns need came back into sight, the object's linked
-// records are read anew.
+// records are read anew. With other campaigns in the config everybody is looked at: nobody followed those of one that comes back while it was away.
 func (t *pass) describe(ctx context.Context, object rules.Object) error {
 	d, answer, err := t.Salesforce.Describe(ctx, string(object))
 	t.heard(answer)
@@ -106,10 +110,15 @@ func (t *pass) describe(ctx context.Context, object rules.Object) error {
 	before, known := t.described[object]
 	now := described{Describe: d, At: t.now, Asks: t.asks(), Gone: gone}
 	t.described[object] = now
-	cameBack := known && len(missing(before, t.wanted(object))) > len(missing(now, t.wanted(object)))
+	cameBack := known && t.cameBack(object, before, now)
 	err = t.update(func(tx *store.Tx) error {
 		if cameBack {
-			if err := errors.Join(markLinkedRecords(tx, object), reconcileSoon(tx)); err != nil {
+			if err := markLinkedRecords(tx, object); err != nil {
+				return err
+			}
+		}
+		if cameBack || known && before.Asks != now.Asks {
+			if err := reconcileSoon(tx); err != nil {
 				return err
 			}
 		}
@@ -119,6 +128,11 @@ func (t *pass) describe(ctx context.Context, object rules.Object) error {
 		t.kept[object] = now
 	}
 	return err
+}
+
+// cameBack tells whether a describe has something that the campaigns need and the one before it did not have, whatever else is gone.
+func (t *pass) cameBack(object rules.Object, before, now described) bool {
+	return slices.ContainsFunc(missing(before, t.wanted(object)), func(name string) bool { _, ok := now.Field(name); return ok })
 }
 
 // missing are the names that a describe does not have.
@@ -135,11 +149,10 @@ func (t *pass) refreshRules(ctx context.Context) error {
 			limit = parkedFor
 		}
 		d, known := t.described[object]
-		age := t.now.Sub(d.At)
-		if known && (t.now.IsZero() || age < limit) {
+		if known && (t.now.IsZero() || !d.olderThan(limit, t.now)) {
 			continue
 		}
-		refreshed, aged = true, aged || known && age >= describeFor
+		refreshed, aged = true, aged || known && d.olderThan(describeFor, t.now)
 		if err := t.describe(ctx, object); err != nil {
 			return err
 		}

@@ -46,6 +46,7 @@ func (t *pass) observe(tx *store.Tx, s seen, look *sight) error {
 	if !look.byID && snapshot.Values == nil {
 		return tx.Read(s.ID, s.Object, nil)
 	}
+	s.keepHidden(snapshot.Record)
 	if !look.force && unchanged(snapshot, s.Record) {
 		if t.reconciling && look.byID { // the conversion may have been seen while the referral was not pending, or its campaign not in the config
 			return t.followConversion(tx, s.Record)

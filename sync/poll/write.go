@@ -200,7 +200,10 @@ func texts(fields map[string]any) map[string]string {
 func (t *pass) markRecord(ctx context.Context, a arrival, fields map[string]any) error {
 	c, id, record := a.campaign, a.referral.ID, a.mark.ID
 	intent := store.Intent{Object: c.Object, RecordID: record, Fields: map[string]any{}, Values: map[string]string{}}
-	if err := t.emptyOnes(ctx, id, fields, &intent); err != nil {
+	switch err := t.emptyOnes(ctx, id, fields, &intent); {
+	case permanent(err): // a field that is not there cannot be filled either
+		return t.refused(ctx, a, err)
+	case err != nil:
 		t.unjoined[c.ID] = true
 		return t.problem(ctx, fmt.Errorf("referral %d: read %s %s before marking it: %w", id, c.Object, record, err))
 	}
@@ -275,32 +278,39 @@ func (t *pass) emptyOnes(ctx context.Context, id int64, fields map[string]any, i
 // refused settles a write that Salesforce certainly did not apply. What it refuses for good leaves the referral waiting under Salesforce's words;
 // the rest is tried again by the next pass.
 func (t *pass) refused(ctx context.Context, a arrival, err error) error {
-	kind := salesforce.KindOf(err)
-	permanent := kind == salesforce.Rejected || kind == salesforce.FieldGone || kind == salesforce.ObjectGone || kind == salesforce.Malformed
 	storeErr := t.update(func(tx *store.Tx) error {
-		if err := tx.DropIntent(a.referral.ID); err != nil || !permanent {
-			return err
+		if dropErr := tx.DropIntent(a.referral.ID); dropErr != nil || !permanent(err) {
+			return dropErr
 		}
 		r, _, err2 := tx.Referral(a.referral.ID)
 		if err2 != nil {
 			return err2
 		}
 		r.Refused = words(err)
-		return errors.Join(tx.PutReferral(r), tx.Joined(r.ID), tx.Judge(r.ID))
+		return errors.Join(tx.PutReferral(r), joinedAs(tx, r, a.referral), tx.Judge(r.ID))
 	})
 	if storeErr != nil {
 		return storeErr
 	}
-	if permanent {
+	if permanent(err) {
 		t.Log.Warn().Int64(logged.Referral, a.referral.ID).Msg("Salesforce refuses the record for a referral; it waits as join_refused")
 		return nil
 	}
 	t.unjoined[a.campaign.ID] = true
-	if kind == salesforce.ReadOnly {
+	if salesforce.KindOf(err) == salesforce.ReadOnly {
 		t.readOnly = true // for the whole org: the others need not try
 		return t.problem(ctx, fmt.Errorf("the org takes no writes just now; referrals wait until it does: %w", err))
 	}
 	return t.problem(ctx, fmt.Errorf("referral %d: write its %s: %w", a.referral.ID, a.campaign.Object, err))
+}
+
+// permanent tells whether Salesforce would refuse the same again.
+func permanent(err error) bool {
+	switch salesforce.KindOf(err) {
+	case salesforce.Rejected, salesforce.FieldGone, salesforce.ObjectGone, salesforce.Malformed:
+		return true
+	}
+	return false
 }
 
 // words are Salesforce's own about a refusal.

@@ -1,0 +1,386 @@
+package poll_test
+
+// What goes out of the pass's sight and comes back: a campaign that is out of the config for a while, an object or a field that the Salesforce user
+// may not see; and rows that are older than what is known.
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"qualifyd/rules"
+	"qualifyd/store"
+	"qualifyd/sync/poll"
+	"qualifyd/sync/sandbox"
+)
+
+// A campaign that was out of the config for an hour counts what happened meanwhile, as if the daemon had been down.
+func TestWhatHappenedWhileACampaignWasOutOfTheConfigIsSeen(t *testing.T) {
+	other := contactCampaign()
+	rating := fieldCampaign()
+	rating.ID, rating.Field, rating.Value = 201, "LeadSource", "Partner Referral"
+	running(t, []rules.Campaign{fieldCampaign(), other, rating}, func(w *world) {
+		all := w.options.Campaigns
+		ann, bob := w.Known("Ann", 201), w.Known("Bob", 201)
+		a := w.Lead(ann)
+		w.Passes(1)
+		w.Configure(func(o *poll.Options) { o.Campaigns = all[:2] })
+		w.Passes(1)
+		w.org.Update("Lead", a, sandbox.Fields{"LeadSource": "Partner Referral"})
+		b := w.Lead(bob)
+		w.After(time.Hour)
+		w.Passes(2)
+		w.Configure(func(o *poll.Options) { o.Campaigns = all })
+		w.Passes(1)
+		w.WantOnly(ann)
+		w.WantLinks(bob, b)
+	})
+}
+
+// Where the org shows no Contacts, a Lead's change counts all the same when the Lead is converted in the same minute.
+func TestAConvertedLeadIsJudgedWhereTheOrgShowsNoContacts(t *testing.T) {
+	c := fieldCampaign()
+	c.Duplicates = rules.Update
+	story(t, one(c), func(w *world) {
+		w.org.SetFault(always(isDescribeOf("Contact"), sandbox.Refusal(http.StatusNotFound, "NOT_FOUND", "The requested resource does not exist")))
+		w.Fail("FROM Contact", "INVALID_TYPE")
+		w.TryPass()
+		w.After(time.Minute)
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.Status(lead, goodValue)
+		w.org.Convert(lead, sandbox.Conversion{NoOpportunity: true, Status: goodValue})
+		w.Passes(2)
+		w.WantOnly(ann)
+	})
+}
+
+// What a Lead was converted into stays known when the field that tells it is taken away.
+func TestAConversionStaysKnownWhileItsFieldsAreHidden(t *testing.T) {
+	running(t, one(stageCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		made := w.org.Convert(lead, sandbox.Conversion{})
+		w.Passes(2)
+		w.WantNot(ann, rules.StageNotReached)
+		w.org.HideField("Lead", "ConvertedOpportunityId")
+		w.Passes(2)
+		w.Stage(made.OpportunityID, "Closed Won")
+		w.Passes(2)
+		w.WantOnly(ann)
+	})
+}
+
+// One field comes back into sight and another goes, in one describe: what came back is read all the same.
+func TestAFieldThatComesBackWhenAnotherGoesIsReadAnew(t *testing.T) {
+	source := fieldCampaign()
+	source.ID, source.Field, source.Value = 201, "LeadSource", "Partner Referral"
+	running(t, []rules.Campaign{fieldCampaign(), source}, func(w *world) {
+		ann := w.Known("Ann", 101)
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.org.HideField("Lead", "Status")
+		w.Passes(2)
+		w.Status(lead, goodValue)
+		for range 3 {
+			w.Passes(1)
+			w.After(15 * time.Minute)
+		}
+		w.org.ShowField("Lead", "Status")
+		w.org.HideField("Lead", "LeadSource")
+		w.After(15 * time.Minute)
+		w.Passes(2)
+		w.WantOnly(ann)
+	})
+}
+
+// Somebody was looked up by a first pass that could not describe an object and was killed: the next one looks for them on it.
+func TestAnObjectThatAKilledFirstPassCouldNotDescribeIsLookedAt(t *testing.T) {
+	c := conversionCampaign()
+	c.EffectiveFrom = serviceTimeAtStart().Add(-24 * time.Hour)
+	story(t, one(c), func(w *world) {
+		ann := w.Refer("Ann")
+		w.org.Convert(w.Lead(ann), sandbox.Conversion{NoOpportunity: true})
+		w.org.SetFault(always(isDescribeOf("Opportunity"), sandbox.HTML(http.StatusServiceUnavailable)))
+		killed, composites := "", 0
+		w.before = func(r *http.Request) {
+			if isComposite(r) {
+				if composites++; composites == 2 { // the first looks people up, the second asks what changed
+					killed = w.copyStore()
+				}
+			}
+		}
+		w.TryPass()
+		w.before = nil
+		w.org.SetFault(nil)
+		w.path = killed
+		w.Restart()
+		w.Opportunity(sandbox.Fields{codeField: ann.Code})
+		w.After(2 * time.Hour)
+		w.Passes(1)
+		w.WantOnly(ann)
+	})
+}
+
+// A create is refused while a sweep changes the e-mail: the new one has not been looked up yet.
+func TestAnEmailThatChangesDuringARefusedCreateIsLookedUp(t *testing.T) {
+	running(t, one(creating(fieldCampaign(), rules.Update)), func(w *world) {
+		real := w.org.Create("Lead", sandbox.Fields{"LastName": "Ann", "Company": "Acme", "Email": "real@example.com"})
+		w.After(2 * overlap)
+		w.Pass()
+		ann := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "typo@example.com"})
+		if err := w.poller.Sweep(w.ctx); err != nil {
+			t.Fatal(err)
+		}
+		w.org.SetFault(once(isCreate, sandbox.Refusal(http.StatusBadRequest, "FIELD_CUSTOM_VALIDATION_EXCEPTION", "no")))
+		w.after = onFirst(isCreate, func() {
+			w.rf.UpdateEmail(ann.ID, "real@example.com")
+			if err := w.poller.Sweep(w.ctx); err != nil {
+				t.Fatal(err)
+			}
+		})
+		w.Poll()
+		w.After(time.Minute)
+		w.Passes(2)
+		w.WantLinks(ann, real)
+	})
+}
+
+// A later page shows a record as another's, and the row that was read by its Id in the same call as the first page is older: it moves nothing back.
+func TestAnOlderRowMovesNoLinkBack(t *testing.T) {
+	formula := fieldCampaign()
+	formula.ID, formula.Field, formula.Value = 201, "Ready__c", "true"
+	running(t, one(fieldCampaign()), func(w *world) {
+		w.org.AddField("Lead", sandbox.FieldDef{Name: "Ready__c", Label: "Ready", Type: "boolean", Formula: func(sandbox.Fields) any { return false }})
+		w.rf.AddCampaign(201, "Ready")
+		w.Configure(func(o *poll.Options) { o.Campaigns = append(o.Campaigns, formula) })
+		w.Passes(1)
+		w.org.SetPageSize(200)
+		ann, bob, cleo := w.Known("Ann", 101), w.Known("Bob", 101), w.rf.Refer(201, sandbox.NewUser{FirstName: "Cleo", Email: "cleo@example.com"})
+		lead := w.org.Create("Lead", sandbox.Fields{"LastName": "Ann", "Company": "Acme", "Email": cleo.Email, codeField: ann.Code})
+		w.Passes(2)
+		w.WantLinks(ann, lead)
+		w.WantLinks(cleo, lead)
+		for i := range 250 {
+			w.org.Create("Lead", sandbox.Fields{"LastName": fmt.Sprint("L", i), "Company": "Acme"})
+		}
+		w.After(time.Minute)
+		w.org.Update("Lead", lead, sandbox.Fields{"Company": "Acme Inc"})
+		w.before = onFirst(isNextPage, func() {
+			w.After(3 * time.Second)
+			w.org.Update("Lead", lead, sandbox.Fields{codeField: bob.Code, "Status": goodValue})
+		})
+		w.Passes(1)
+		if w.before == nil || w.Asked("/query/") == 0 {
+			t.Error("there was no second page")
+		}
+		w.WantOnly(bob)
+		w.Passes(2)
+		w.WantOnly(bob)
+		w.WantLinks(bob, lead)
+		w.WantLinks(ann)
+	})
+}
+
+// An Opportunity that somebody pinned to a referral whose campaign follows no conversions is read by no pass: nobody waits for it.
+func TestAPinnedOpportunityThatNoCampaignReadsKeepsNobodyWaiting(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		opportunity := w.Opportunity()
+		w.Act(func(tx *store.Tx) error { return poll.Pin(tx, w.referralIn(tx, ann), opportunity, byHand()) })
+		w.Passes(1)
+		w.Status(lead, goodValue)
+		w.Passes(2)
+		w.WantOnly(ann)
+	})
+}
+
+// The rule became another while an Opportunity was still to be read: what the new rule asks for counts without it.
+func TestAnOpportunityThatTheNewRuleDoesNotReadKeepsNobodyWaiting(t *testing.T) {
+	running(t, one(conversionCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.Fail("FROM Opportunity WHERE Id", "UNKNOWN_EXCEPTION")
+		w.org.Convert(lead, sandbox.Conversion{})
+		w.TryPass()
+		w.Heal()
+		w.After(time.Minute)
+		w.Configure(func(o *poll.Options) { o.Campaigns[0] = fieldCampaign(); o.Campaigns[0].ID = 103 })
+		w.Passes(1)
+		w.Status(lead, goodValue)
+		w.Passes(2)
+		w.WantOnly(ann)
+	})
+}
+
+// Whatever somebody's code and e-mail look like, others are looked up.
+func TestOddCodesAndEMailsKeepNobodyElseWaiting(t *testing.T) {
+	for name, odd := range map[string]string{
+		"quotes": `a'b"c\`, "wildcards": "a%b_c", "a NUL": "a\x00b", "a new line": "a\nb", "a reference": "@{Lead_0.id}", "invalid UTF-8": "a\xff",
+		"a thousand": strings.Repeat("x", 1_000), "longer than a query": strings.Repeat("x", 120_000), "longer than a URL": strings.Repeat("x", 17_000), "emoji": "😀", "a colon": ":a", "braces": "{!x}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			running(t, one(fieldCampaign()), func(w *world) {
+				w.rf.Refer(101, sandbox.NewUser{FirstName: "Odd", Email: odd + "@example.com"})
+				w.Pass()
+				ann := w.Refer("Ann")
+				lead := w.Lead(ann)
+				w.Pass()
+				w.Status(lead, goodValue)
+				w.After(time.Minute)
+				w.Passes(1)
+				w.WantOnly(ann)
+			})
+		})
+	}
+}
+
+// A mapping names a field that is not there: who has a record already is judged by it all the same, as where a create is refused.
+func TestAMarkThatCannotBeMadeKeepsNobodyWaiting(t *testing.T) {
+	c := creating(fieldCampaign(), rules.Update)
+	c.Fields = append(c.Fields, rules.Mapping{To: "Nope__c", Fixed: "x"})
+	running(t, one(c), func(w *world) {
+		ann := w.Refer("Ann")
+		lead := w.Lead(ann, Old())
+		w.TryPass()
+		w.After(time.Minute)
+		w.Status(lead, goodValue)
+		w.TryPass()
+		w.After(time.Minute)
+		w.TryPass()
+		w.WantOnly(ann)
+	})
+}
+
+// An object that goes out of sight is found to be gone by the first pass that asks for it, not when its describe has grown old: it stops nobody whose
+// campaign does not depend on it.
+func TestAnObjectThatGoesOutOfSightStopsNobodyElse(t *testing.T) {
+	c := fieldCampaign()
+	c.Duplicates = rules.Update
+	running(t, one(c), func(w *world) {
+		ann := w.Known("Ann")
+		a := w.Lead(ann)
+		w.Passes(1)
+		w.org.SetFault(always(isDescribeOf("Contact"), sandbox.Refusal(http.StatusNotFound, "NOT_FOUND", "The requested resource does not exist")))
+		w.Fail("FROM Contact", "INVALID_TYPE")
+		w.Status(a, goodValue)
+		w.org.Convert(a, sandbox.Conversion{NoOpportunity: true, Status: goodValue})
+		bob := w.Refer("Bob")
+		b := w.Lead(bob)
+		w.TryPass()
+		w.After(time.Minute)
+		w.Status(b, goodValue)
+		w.TryPass()
+		w.After(time.Minute)
+		w.TryPass()
+		w.WantOnly(ann, bob)
+	})
+}
+
+// One answer tells a time that is somewhat ahead of the true one, a Lead is linked in it and changes right after.
+func TestAnAnswerFromSomewhatInTheFutureHidesNoChange(t *testing.T) {
+	for _, ahead := range []time.Duration{5 * time.Minute, 14 * time.Minute, 16 * time.Minute, 25 * time.Minute, 40 * time.Minute, 59 * time.Minute} {
+		t.Run(ahead.String(), func(t *testing.T) {
+			running(t, one(fieldCampaign()), func(w *world) {
+				ann, bob := w.Known("Ann"), w.Known("Bob")
+				a := w.Lead(ann)
+				w.Passes(1)
+				w.ahead = ahead
+				b := w.Lead(bob)
+				w.Passes(1)
+				w.ahead = 0
+				w.Status(a, goodValue)
+				w.Status(b, goodValue)
+				for range 30 {
+					w.Passes(1)
+					w.After(time.Minute)
+				}
+				w.WantOnly(ann, bob)
+			})
+		})
+	}
+}
+
+// A describe that was answered with a time far in the future grows old all the same: what was added in Setup for a parked campaign is found.
+func TestADescribeFromTheFutureGrowsOld(t *testing.T) {
+	c := fieldCampaign()
+	c.Value = "Signed"
+	story(t, one(c), func(w *world) {
+		w.ahead = 365 * 24 * time.Hour
+		w.TryPass()
+		w.ahead = 0
+		w.After(time.Minute)
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.WantNot(ann, rules.ValueUnknown)
+		w.org.AddPicklistValue("Lead", "Status", sandbox.PicklistValue{Value: "Signed"})
+		w.After(15 * time.Minute)
+		w.Passes(2)
+		w.Status(lead, "Signed")
+		w.Passes(1)
+		w.WantOnly(ann)
+	})
+}
+
+// A history that was found to be gone by an answer from the future is asked for again after a day.
+func TestAHistoryThatWasGoneInTheFutureIsAskedForAgain(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		w.ahead = 365 * 24 * time.Hour
+		w.Fail("FROM LeadHistory", "INVALID_TYPE")
+		w.TryPass()
+		w.Heal()
+		w.ahead = 0
+		w.After(25 * time.Hour)
+		w.Passes(1)
+		w.Asked("")
+		w.Passes(1)
+		if got := w.Asked("FROM LeadHistory"); got != 1 {
+			t.Errorf("got %d queries for LeadHistory, want one", got)
+		}
+	})
+}
+
+// A pass whose answers told a time far in the future puts the passes after it off no longer than any other, when calls have to last.
+func TestAPassFromTheFuturePutsNoOtherOff(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		w.After(26 * time.Hour)
+		w.Configure(func(o *poll.Options) { o.DailyCalls = poll.DailyCalls{Calls: 7} })
+		w.ahead = 365 * 24 * time.Hour
+		w.TryPass()
+		w.ahead = 0
+		w.Restart()
+		w.After(2 * time.Hour)
+		if err := w.TryPass(); errors.Is(err, poll.ErrStretched) {
+			t.Errorf("two hours later: got %v, want a pass", err)
+		}
+	})
+}
+
+// A link that was made by an answer from the future is taken to be as old as the first look after it: what two looks see from then on counts.
+func TestALinkFromTheFutureDoesNotBlindTheLooksAfterIt(t *testing.T) {
+	c := fieldCampaign()
+	c.Duplicates = rules.Update
+	running(t, one(c), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann, Old())
+		w.ahead = 365 * 24 * time.Hour
+		w.org.Touch("Lead", lead)
+		w.TryPass()
+		w.ahead = 0
+		w.After(time.Minute)
+		w.Status(lead, "Working - Contacted")
+		w.Passes(2)
+		w.Status(lead, goodValue)
+		w.Passes(1)
+		w.WantOnly(ann)
+	})
+}
