@@ -174,7 +174,13 @@ func (t *pass) poll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = t.askReads(ctx, questions, reads[:min(len(reads), readsAtOnce)])
+	reads = reads[:min(len(reads), readsAtOnce)]
+	for _, r := range reads {
+		for _, id := range r.ids {
+			t.overtaken[id] = false
+		}
+	}
+	err = t.askReads(ctx, questions, reads)
 	clear(t.overtaken)
 	return err
 }
@@ -254,19 +260,16 @@ func (t *pass) takeRows(tx *store.Tx, d *delta, rows []salesforce.Row, a salesfo
 	h, isHistory := histories[d.name]
 	read := t.reader(rules.Object(d.name))
 	for _, row := range rows {
+		if d.pages > 0 {
+			t.overtake(d.name, row)
+		}
 		var err error
 		switch {
 		case !isHistory:
 			if read.concerns(tx, row) {
-				if d.pages > 0 {
-					t.overtaken[recordID(row)] = true
-				}
 				err = t.see(tx, read.record(row, a.Since), nil)
 			}
 		case h.of == rules.Opportunity:
-			if d.pages > 0 {
-				t.overtaken[rules.ID18(row.Text(h.parent))] = true
-			}
 			err = t.seeStageRow(tx, row)
 		default:
 			err = t.seeHistoryRow(tx, h, row)
@@ -276,6 +279,20 @@ func (t *pass) takeRows(tx *store.Tx, d *delta, rows []salesforce.Row, a salesfo
 		}
 	}
 	return nil
+}
+
+// overtake takes note that a row of a later page is newer than what was read by Id of its record in the call of the first.
+func (t *pass) overtake(query string, row salesforce.Row) {
+	if len(t.overtaken) == 0 {
+		return
+	}
+	id := recordID(row)
+	if h, ok := histories[query]; ok {
+		id = rules.ID18(row.Text(h.parent))
+	}
+	if _, read := t.overtaken[id]; read {
+		t.overtaken[id] = true
+	}
 }
 
 // seeStageRow has an Opportunity read with its whole history when a row of it is new: a row means something only beside its predecessor.

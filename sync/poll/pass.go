@@ -30,7 +30,7 @@ type pass struct {
 	// What is to be done in this pass besides what is marked in the store.
 	reading     map[string]demand // records to be read by Id
 	reconciling bool              // the regular look at every pending referral is due
-	overtaken   map[string]bool   // records that a later page has shown since they were read by Id
+	overtaken   map[string]bool   // records read by Id in the call of the first pages, and whether a later page has shown them since
 
 	// What was not to be had.
 	failed   map[string]bool // queries that were not read to their end, by name
