@@ -17,10 +17,12 @@ type Restored struct {
 	Report
 	Replaced string // where the store that was there before is now; "" when there was none
 	// Since tells whether the store that was replaced is known to go on from the backup. Then Lost is how many ledger lines it has beyond it, and
-	// SetBack are the referrals that a person had set back to pending meanwhile: they stay so.
-	Since   bool
-	Lost    uint64
-	SetBack []int64
+	// SetBack are the referrals that a person had set back to pending meanwhile: they stay so. UnderWay are those about whom a request was under way, or
+	// an order to set them back: it is still.
+	Since    bool
+	Lost     uint64
+	SetBack  []int64
+	UnderWay []int64
 }
 
 // Restore puts a backup in the place of the store at path, which nobody may have open. The backup is checked first, and stays as it is; the store
@@ -84,7 +86,8 @@ func setAside(path string, now time.Time) (string, error) {
 	return aside, syncFolder(filepath.Dir(path))
 }
 
-// carryOver takes from the store that is replaced what neither service knows: that a person set a referral back to pending, which has to stay so.
+// carryOver takes from the store that is replaced what neither service knows: that a person set a referral back to pending, which has to stay so, or
+// ordered it, and that a request was sent that may have its effect yet.
 // That is known only where the store goes on from the backup. A store that cannot be read tells nothing.
 func (r *Restored) carryOver(current *Store, temp string, now time.Time) error {
 	restored, err := Open(temp)
@@ -96,8 +99,8 @@ func (r *Restored) carryOver(current *Store, temp string, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		for _, one := range r.setBackSince(current, owner) {
-			if err := r.setBack(tx, one, now); err != nil {
+		for _, one := range r.toCarryOver(current, owner) {
+			if err := r.carry(tx, one, now); err != nil {
 				return err
 			}
 		}
@@ -107,8 +110,14 @@ func (r *Restored) carryOver(current *Store, temp string, now time.Time) error {
 	return errors.Join(err, restored.Close())
 }
 
-// setBackSince lists who is set back to pending in a store that goes on from the backup of an owner's store.
-func (r *Restored) setBackSince(current *Store, owner Owner) (setBack []rules.Referral) {
+// carried is a referral as the store that is replaced has it.
+type carried struct {
+	rules.Referral
+	debt *Debt // an order to set it back, or what was sent; nil where there is neither
+}
+
+// toCarryOver lists who is set back to pending, or about whom something is under way, in a store that goes on from the backup of an owner's store.
+func (r *Restored) toCarryOver(current *Store, owner Owner) (out []carried) {
 	err := guarded(func() error {
 		return current.View(func(tx *Tx) error {
 			now, err := tx.Owner()
@@ -118,32 +127,57 @@ func (r *Restored) setBackSince(current *Store, owner Owner) (setBack []rules.Re
 			}
 			r.Since, r.Lost = true, tx.LedgerLength()-line
 			return tx.Referrals(func(one rules.Referral) error {
-				if one.Standing == rules.Overridden {
-					setBack = append(setBack, one)
+				debt, owed, err := tx.Debt(one.ID)
+				switch {
+				case owed && (debt.Undo || !debt.SentAt.IsZero()):
+					out = append(out, carried{one, &debt})
+				case one.Standing == rules.Overridden:
+					out = append(out, carried{one, nil})
 				}
-				return nil
+				return err
 			})
 		})
 	})
 	r.Since = r.Since && err == nil
-	return setBack
+	return out
 }
 
-// setBack has a referral stay set back to pending in a restored store.
-func (r *Restored) setBack(tx *Tx, later rules.Referral, now time.Time) error {
+// carry has a referral in a restored store stay set back to pending, or what is under way about it go on.
+func (r *Restored) carry(tx *Tx, later carried, now time.Time) error {
 	one, found, err := tx.Referral(later.ID)
-	if err != nil || found && one.Standing == rules.Overridden {
-		return err
+	debt, owed, errDebt := tx.Debt(later.ID)
+	switch {
+	case err != nil || errDebt != nil:
+		return errors.Join(err, errDebt)
+	case later.debt == nil && one.Standing == rules.Overridden, later.debt != nil && owed && debt == *later.debt:
+		return nil // as it was
+	case later.Standing == rules.Delivered && one.Standing != rules.Delivered:
+		later.Standing = rules.Elsewhere // that it was us is told by the replaced store only
 	}
 	if !found { // its records are found again when it is resumed
-		one = later
+		one = later.Referral
 		one.Links, one.Blockers, one.Settled = nil, nil, false
 		r.Referrals++
 	}
-	one.Standing, one.Verdict, one.QualifiedOn = rules.Overridden, later.Verdict, ""
-	r.SetBack = append(r.SetBack, one.ID)
-	err = tx.Append(Entry{At: now.UTC(), Act: ActOverridden, Campaign: one.CampaignID, Referral: one.ID, Reason: later.Verdict.Reason,
-		Note: "carried over from the store that a backup replaced"})
+	one.Standing, one.Verdict, one.QualifiedOn = later.Standing, later.Verdict, later.QualifiedOn
+	line := Entry{At: now.UTC(), Act: ActOverridden, Campaign: one.CampaignID, Referral: one.ID, Reason: later.Verdict.Reason,
+		Note: "carried over from the store that a backup replaced"}
+	settled := tx.Settle(one.ID)
+	if later.debt == nil {
+		one.QualifiedOn = ""
+		r.SetBack = append(r.SetBack, one.ID)
+	} else {
+		line.Act, line.Outcome = ActJudged, later.Verdict.Outcome
+		if later.debt.Undo {
+			line.Act, line.Outcome, line.Reason = ActUnqualify, "", ""
+		}
+		if later.debt.By != "" {
+			line.Note += ", where it was ordered by " + later.debt.By
+		}
+		r.UnderWay = append(r.UnderWay, one.ID)
+		settled = tx.Owe(*later.debt)
+	}
+	err = tx.Append(line)
 	one.AnsweredAt = tx.LedgerLength()
-	return errors.Join(err, tx.Settle(one.ID), tx.Unhold(one.ID), tx.PutReferral(one))
+	return errors.Join(err, settled, tx.Unhold(one.ID), tx.PutReferral(one))
 }

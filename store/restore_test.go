@@ -89,6 +89,67 @@ func TestARestoreKeepsTheStoreThatItReplaces(t *testing.T) {
 	})
 }
 
+// What was under way, or ordered back, when the store was replaced is under way still: nobody is asked for twice within two minutes, and an order to set
+// somebody back is not forgotten.
+func TestARestoreGoesOnWithWhatIsUnderWay(t *testing.T) {
+	path, target := furnishedStore(t, 10), filepath.Join(t.TempDir(), "backup.db")
+	if _, err := backup(t, path, target, false); err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	debts := []store.Debt{
+		{Referral: 1, Campaign: 101, Since: at, SentAt: at, Attempts: 1},                           // was pending
+		{Referral: 3, Campaign: 101, Since: at, SentAt: at, Attempts: 1, Undo: true, By: "ann: x"}, // was owed
+		{Referral: 2000, Campaign: 101, Since: at, Undo: true, By: "ann: x"},                       // was not there
+	}
+	standing := map[int64]rules.Standing{1: rules.Owed, 3: rules.Owed, 2000: rules.Delivered}
+	update(t, s, func(tx *store.Tx) (err error) {
+		for _, d := range debts {
+			r, _, errRead := tx.Referral(d.Referral)
+			r.ID, r.CampaignID, r.Standing, r.AnsweredAt = d.Referral, 101, standing[d.Referral], 1000
+			r.Verdict = rules.Verdict{Outcome: rules.Qualified, Reason: rules.QualifiedByRule, At: at}
+			err = errors.Join(err, errRead, tx.PutReferral(r), tx.Owe(d))
+		}
+		return err
+	})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	done, err := store.Restore(path, target, at, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "who was set back", done.SetBack, []int64(nil))
+	same(t, "about whom something is under way", done.UnderWay, []int64{1, 3, 2000})
+	same(t, "problems", check(t, path).Problems, []string{})
+	if s, err = store.Open(path); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	view(t, s, func(tx *store.Tx) error {
+		for _, want := range debts {
+			r, _, err := tx.Referral(want.Referral)
+			got, _, errDebt := tx.Debt(want.Referral)
+			lines, errLines := tx.LedgerOf(want.Referral)
+			if err := errors.Join(err, errDebt, errLines); err != nil {
+				return err
+			}
+			same(t, fmt.Sprint("what is owed about ", want.Referral), got, want)
+			wantStanding := standing[r.ID]
+			if r.ID == 2000 { // that it was us is told by the replaced store only
+				wantStanding = rules.Elsewhere
+			}
+			same(t, "its standing", []any{r.Standing, r.AnsweredAt <= tx.LedgerLength()}, []any{wantStanding, true})
+			act := map[bool]store.Act{true: store.ActUnqualify, false: store.ActJudged}[want.Undo]
+			same(t, "its newest ledger line", lines[len(lines)-1].Act, act)
+		}
+		return nil
+	})
+}
+
 func TestNothingIsCarriedOverFromAStoreThatDoesNotGoOnFromTheBackup(t *testing.T) {
 	target := filepath.Join(t.TempDir(), "backup.db")
 	path := furnishedStore(t, 0)

@@ -86,8 +86,7 @@ func (d *daemon) takeOver(next config.Config, warnings []config.Warning) error {
 // takeKey has Referral Factory called with the config's key. With another one nothing is delivered until a sweep has found it to be of the same
 // account.
 func (d *daemon) takeKey(c config.Config) error {
-	d.poller.SetAccount(account(c))
-	if err := d.rf.SetAPIKey(c.ReferralFactory.APIKey.Reveal()); err != nil {
+	if err := d.poller.SetKey(account(c), c.ReferralFactory.APIKey.Reveal()); err != nil {
 		return fmt.Errorf("referral_factory.api_key: %w", err)
 	}
 	return nil

@@ -57,7 +57,8 @@ type Options struct {
 // Deliverer drains the outbox. Run is used by one goroutine at a time, Hurry by any.
 type Deliverer struct {
 	Options
-	mu      sync.Mutex // guards what follows
+	rf      *referralfactory.Client // of the run under way: with the key that it began with
+	mu      sync.Mutex              // guards what follows
 	waits   map[int64]wait
 	hurries int // calls of Hurry
 }
@@ -79,6 +80,7 @@ func New(o Options) *Deliverer {
 // Run tries every entry of the outbox once. patient leaves out those that wait after trouble, which is then still theirs. It returns all that went
 // wrong, joined: with ErrOpen where an outcome is not known, and with the error of a refused key, after which nothing else is tried.
 func (d *Deliverer) Run(ctx context.Context, patient bool) error {
+	d.rf = d.ReferralFactory.Steady() // before Ready is asked: another key that comes later may be another account's
 	var debts []store.Debt
 	if err := d.Store.View(func(tx *store.Tx) (err error) { debts, err = tx.Debts(); return err }); err != nil {
 		return fmt.Errorf("%w: %w", ErrStore, err)
@@ -213,7 +215,7 @@ func (d *Deliverer) readBack(ctx context.Context, id int64) (read reading, due b
 		return read, false, fmt.Errorf("%w: %w", ErrStore, err)
 	}
 	read.begun = time.Now()
-	read.user, read.answer, err = d.ReferralFactory.User(ctx, id)
+	read.user, read.answer, err = d.rf.User(ctx, id)
 	switch {
 	case errors.Is(err, referralfactory.ErrNotFound):
 		return read, false, d.gone(ctx, id, read.date())
@@ -221,7 +223,7 @@ func (d *Deliverer) readBack(ctx context.Context, id int64) (read reading, due b
 		return read, false, d.trouble(ctx, id, err)
 	}
 	err = d.update(func(tx *store.Tx) error {
-		if err := d.hear(tx, id, read.user.QualifiedAt, read.date(), begun); err != nil {
+		if err := d.hear(tx, id, read.user.QualifiedAt, read.answer, begun); err != nil {
 			return err
 		}
 		_, due, err = tx.Debt(id)
@@ -231,13 +233,13 @@ func (d *Deliverer) readBack(ctx context.Context, id int64) (read reading, due b
 }
 
 // hear takes note of how a user was shown.
-func (d *Deliverer) hear(tx *store.Tx, id int64, qualifiedOn string, at time.Time, begun uint64) error {
+func (d *Deliverer) hear(tx *store.Tx, id int64, qualifiedOn string, answer referralfactory.Answer, begun uint64) error {
 	r, _, err := tx.Referral(id)
 	if err != nil {
 		return err
 	}
 	before := r.Standing
-	if err := poll.Hear(tx, &r, qualifiedOn, at, begun); err != nil {
+	if err := poll.Hear(tx, &r, qualifiedOn, answer, begun); err != nil {
 		return err
 	}
 	if r.Standing != before {
@@ -248,10 +250,10 @@ func (d *Deliverer) hear(tx *store.Tx, id int64, qualifiedOn string, at time.Tim
 
 // gone parks an entry whose user is gone; but where the list of users is gone as well, it is the address that is wrong.
 func (d *Deliverer) gone(ctx context.Context, id int64, at time.Time) error {
-	if _, _, err := d.ReferralFactory.Users(ctx, 1); err != nil {
+	if _, _, err := d.rf.Users(ctx, 1); err != nil {
 		return fmt.Errorf("user %d is not there; is anybody: %w", id, err)
 	}
-	return d.reject(id, at, "the user is gone at Referral Factory")
+	return d.reject(id, false, at, "the user is gone at Referral Factory")
 }
 
 func (d *Deliverer) update(fn func(*store.Tx) error) error {

@@ -259,3 +259,56 @@ func (w *world) random(seed uint64) {
 		w.atMostOnce(id)
 	}
 }
+
+// While a request is under way a sweep may show that what it is for is so already, and an order may come for the opposite: that the request is then
+// refused says nothing about the order.
+func TestARefusalOfWhatIsNoLongerOwedIsNotTheOrders(t *testing.T) {
+	for _, first := range []string{"qualify", "unqualify"} {
+		t.Run(first, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				id, opposite, want := w.owe(), poll.Unqualify, rules.Overridden
+				if first == "unqualify" {
+					w.settled()
+					w.must(id, poll.Unqualify)
+					opposite, want = poll.Qualify, rules.Delivered
+				}
+				w.before = func(r *http.Request) {
+					if r.Method != http.MethodPut {
+						return
+					}
+					w.before = nil
+					w.rf.SetQualified(id, first == "qualify") // by a person
+					w.sweep(id)
+					w.must(id, opposite)
+				}
+				w.faultOnPut(&isRefused)
+				w.run()
+				w.faultOnPut(nil)
+				w.settled()
+				same(t, "standing", w.referral(id).Standing, want)
+				same(t, "qualified at Referral Factory", w.rf.User(id).QualifiedAt != "", want == rules.Delivered)
+				same(t, "debts", len(w.debts()), 0)
+			})
+		})
+	}
+}
+
+// An answer that took long may show how the user was when it began: while the request that was taken back could still have its effect.
+func TestASlowAnswerDoesNotSettleWhatWasCrossed(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		id := w.owe()
+		w.trying(neverDoes)
+		w.must(id, poll.Unqualify)
+		open := w.debt().OpenUntil()
+		time.Sleep(time.Until(open.Add(-10 * time.Second)))
+		w.rf.SetFault(func(*http.Request) *sandbox.Fault {
+			w.rf.SetFault(nil)
+			time.AfterFunc(5*time.Second, func() { w.rf.SetQualified(id, true) }) // by the request, which arrives at last
+			return &sandbox.Fault{Delay: 20 * time.Second}
+		})
+		w.run()
+		w.settled()
+		same(t, "standing", w.referral(id).Standing, rules.Overridden)
+		same(t, "qualified at Referral Factory", w.rf.User(id).QualifiedAt, "")
+	})
+}

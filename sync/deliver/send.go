@@ -25,7 +25,7 @@ func (d *Deliverer) send(ctx context.Context, debt store.Debt, read reading) err
 	var rejected *referralfactory.Rejected
 	switch {
 	case err == nil && known:
-		return d.answered(id, shown, answer.Date)
+		return d.answered(id, shown, answer)
 	case err == nil:
 		return d.confirm(ctx, id)
 	case errors.Is(err, errChanged):
@@ -33,7 +33,7 @@ func (d *Deliverer) send(ctx context.Context, debt store.Debt, read reading) err
 	case errors.Is(err, ErrStore):
 		return err
 	case errors.Is(err, referralfactory.ErrNotFound), errors.As(err, &rejected):
-		return d.reject(id, read.now(), err.Error())
+		return d.reject(id, true, read.now(), err.Error())
 	}
 	sentAt, sentUndo := debt.SentAt, debt.SentUndo // as before: this request certainly had no effect
 	if referralfactory.UnknownOutcome(err) {
@@ -53,10 +53,10 @@ func (d *Deliverer) send(ctx context.Context, debt store.Debt, read reading) err
 // request sends what is owed. known is set when the answer shows how the user is now: qualified on a day, or "" for pending.
 func (d *Deliverer) request(ctx context.Context, debt store.Debt, reserve func() error) (shown string, known bool, a referralfactory.Answer, err error) {
 	if debt.Undo {
-		known, a, err = d.ReferralFactory.Unqualify(ctx, debt.Referral, reserve)
+		known, a, err = d.rf.Unqualify(ctx, debt.Referral, reserve)
 		return "", known, a, err
 	}
-	result, a, err := d.ReferralFactory.Qualify(ctx, debt.Referral, reserve)
+	result, a, err := d.rf.Qualify(ctx, debt.Referral, reserve)
 	return result.QualifiedAt, result.QualifiedAt != "", a, err
 }
 
@@ -95,7 +95,7 @@ func (d *Deliverer) trouble(ctx context.Context, id int64, err error) error {
 }
 
 // answered records what the answer to a request shows.
-func (d *Deliverer) answered(id int64, qualifiedOn string, at time.Time) error {
+func (d *Deliverer) answered(id int64, qualifiedOn string, answer referralfactory.Answer) error {
 	return d.update(func(tx *store.Tx) error {
 		debt, owed, err := tx.Debt(id)
 		if err != nil || !owed { // a sweep saw it before our answer came
@@ -107,7 +107,7 @@ func (d *Deliverer) answered(id int64, qualifiedOn string, at time.Time) error {
 				return err
 			}
 		}
-		return d.hear(tx, id, qualifiedOn, at, tx.LedgerLength())
+		return d.hear(tx, id, qualifiedOn, answer, tx.LedgerLength())
 	})
 }
 
@@ -123,8 +123,8 @@ func (d *Deliverer) confirm(ctx context.Context, id int64) error {
 	return nil
 }
 
-// reject parks what Referral Factory will not do.
-func (d *Deliverer) reject(id int64, at time.Time, why string) error {
+// reject parks what Referral Factory will not do. asked is set when that is the answer to a request.
+func (d *Deliverer) reject(id int64, asked bool, at time.Time, why string) error {
 	return d.update(func(tx *store.Tx) error {
 		r, _, err := tx.Referral(id)
 		if err != nil {
@@ -133,6 +133,9 @@ func (d *Deliverer) reject(id int64, at time.Time, why string) error {
 		debt, owed, err := tx.Debt(id)
 		if err != nil || !owed { // a sweep settled it before the answer came
 			return err
+		}
+		if asked && debt.SentAt.IsZero() { // and an order came after that: what it wants was not asked for yet
+			return nil
 		}
 		d.Log.Error().Int64(logged.Referral, id).Bool(logged.Unqualify, debt.Undo).Str(logged.Answer, why).Msg("Referral Factory refuses it for good; it is parked")
 		entry := store.Entry{At: at, Act: store.ActRejected, Campaign: r.CampaignID, Referral: id, Reason: rules.RejectedByService}

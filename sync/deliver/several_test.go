@@ -13,10 +13,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"qualifyd/rules"
 	"qualifyd/store"
 	"qualifyd/sync/deliver"
 	"qualifyd/sync/poll"
+	"qualifyd/sync/referralfactory"
 	"qualifyd/sync/sandbox"
 )
 
@@ -194,7 +197,7 @@ func (w *world) hear(id int64, qualifiedOn string, begun uint64) {
 		if err != nil {
 			return err
 		}
-		if err := poll.Hear(tx, &r, qualifiedOn, time.Now(), begun); err != nil {
+		if err := poll.Hear(tx, &r, qualifiedOn, referralfactory.Answer{Date: time.Now(), Since: time.Now()}, begun); err != nil {
 			return err
 		}
 		return tx.PutReferral(r)
@@ -419,5 +422,38 @@ func TestAPanicOverOneEntryReachesTheCaller(t *testing.T) {
 		}()
 		w.run()
 		t.Error("no panic")
+	})
+}
+
+// A key that a reload brings while a delivery is under way may be another account's: nothing is asked with it before it is known to be the store's.
+func TestADeliveryEndsWithTheKeyThatItBeganWith(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		var known atomic.Bool
+		known.Store(true)
+		w.deliverer = deliver.New(deliver.Options{
+			Store: w.store, ReferralFactory: w.client, Ready: func() (bool, error) { return known.Load(), nil }, Log: zerolog.Nop(),
+		})
+		ann, bob := w.owe(), w.owe()
+		others := 0
+		w.before = func(r *http.Request) {
+			if r.Header.Get("Authorization") == "Bearer another" {
+				others++
+			}
+		}
+		w.after = func(*http.Request) {
+			w.after = nil
+			known.Store(false)
+			if err := w.client.SetAPIKey("another"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.run()
+		same(t, "requests with a key that is not known", others, 0)
+		for _, id := range []int64{ann, bob} {
+			same(t, "standing", w.referral(id).Standing, rules.Delivered)
+		}
+		w.owe()
+		w.run()
+		same(t, "requests with a key that is not known, by the next delivery", others, 0)
 	})
 }

@@ -30,7 +30,7 @@ func (t *pass) settleLinks(tx *store.Tx, s seen, look *sight) error {
 			if c.claim.Referral == owner || ambiguous {
 				err = t.link(tx, s, c, ambiguous, look)
 			} else {
-				err = t.unlink(tx, s, c)
+				err = t.yield(tx, s, c)
 			}
 			if err != nil {
 				return err
@@ -209,6 +209,15 @@ func (t *pass) madeByConversion(tx *store.Tx, r rules.Referral, s seen) bool {
 		}
 	}
 	return false
+}
+
+// yield leaves the record to another referral, and with it what was merged into it.
+func (t *pass) yield(tx *store.Tx, s seen, c claimant) error {
+	if _, linked := c.LinkTo(s.ID); linked || !c.kinds.Has(rules.Merge) {
+		return t.unlink(tx, s, c)
+	}
+	r := c.Referral
+	return errors.Join(loosen(tx, &r), tx.PutReferral(r), tx.Judge(r.ID))
 }
 
 // unlink takes the record from a referral.

@@ -3,6 +3,8 @@ package poll_test
 // What changes while a pass is under way (sweep, poll and deliver have schedules of their own), and what an admin changes between two passes.
 
 import (
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -103,6 +105,27 @@ func TestNothingIsSentToAnotherAccount(t *testing.T) {
 		w.Restart()
 		w.Passes(2)
 		w.WantQualified(ann)
+	})
+}
+
+// A key that a reload brings while a sweep finds out about the one before is not known by that.
+func TestAKeyThatComesDuringASweepIsNotKnownByIt(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		w.Known("Ann")
+		w.Passes(1)
+		w.rf.RotateKey()
+		w.Restart()
+		w.before = onFirst(func(r *http.Request) bool { return strings.Contains(r.URL.Path, "/users/") }, func() {
+			if err := w.poller.SetKey("another account", "another"); err != nil {
+				t.Error(err)
+			}
+		})
+		if err := w.poller.Sweep(w.ctx); err != nil {
+			t.Errorf("the sweep: got %v, want that it ends with the key that it began with", err)
+		}
+		if known, err := w.poller.AccountKnown(); known || err != nil {
+			t.Errorf("the account of the new key: got known %v, %v, want it unknown before a sweep with it", known, err)
+		}
 	})
 }
 

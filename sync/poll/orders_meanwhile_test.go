@@ -125,6 +125,11 @@ func TestWhatTheBrakeHoldsByARecordThatBecomesAnothersIsLetGoOf(t *testing.T) {
 		"by its code": func(w *world, bob sandbox.User, lead string) {
 			w.org.Update("Lead", lead, sandbox.Fields{codeField: bob.Code, "Email": bob.Email})
 		},
+		"by a merge": func(w *world, bob sandbox.User, lead string) {
+			w.org.Merge("Lead", w.Lead(bob), lead)
+			w.Passes(1)
+			w.Status(w.org.IDs("Lead")[len(w.org.IDs("Lead"))-1], goodValue)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := fieldCampaign()
@@ -186,5 +191,30 @@ func TestAnOpportunityThatIsNotSharedIsSaidToBe(t *testing.T) {
 		w.Stage(deal, "Closed Won")
 		w.Passes(1)
 		w.WantQualified(ann)
+	})
+}
+
+// Whom an order qualifies before anybody was looked up for them has what is theirs all the same: what becomes of it speaks for who had it before no more.
+func TestARecordBecomesTheirsWhoAreQualifiedByHandAtOnce(t *testing.T) {
+	c := stageCampaign()
+	c.CodeField, c.Duplicates = "", rules.Update
+	running(t, one(c), func(w *world) {
+		ann := w.Known("Ann", c.ID)
+		lead := w.Lead(ann)
+		w.Passes(1)
+		deal := w.org.Convert(lead, sandbox.Conversion{}).OpportunityID
+		w.Passes(1)
+		w.After(2 * overlap)
+		w.Passes(1)
+		w.rf.UpdateEmail(ann.ID, "new@example.com")
+		bob := w.rf.Refer(c.ID, sandbox.NewUser{FirstName: "Bob", Email: ann.Email})
+		if err := w.poller.Sweep(w.ctx); err != nil {
+			t.Fatal(err)
+		}
+		w.order(bob, poll.Qualify)
+		w.Passes(2)
+		w.org.Update("Opportunity", deal, sandbox.Fields{"StageName": "Closed Won"})
+		w.Passes(2)
+		w.WantOnly(bob)
 	})
 }

@@ -44,7 +44,7 @@ func Qualify(tx *store.Tx, r rules.Referral, o Order) (string, error) {
 	}
 	r.Standing, r.Verdict = rules.Owed, rules.ByHand(o.by(), o.At)
 	return "is owed", errors.Join(
-		tx.Unhold(r.ID), tx.Judged(r.ID), tx.Joined(r.ID), tx.PutReferral(r), o.note(tx, r, store.ActQualified, ""),
+		tx.Unhold(r.ID), tx.Judged(r.ID), tx.PutReferral(r), o.note(tx, r, store.ActQualified, ""),
 		tx.Owe(store.Debt{Referral: r.ID, Campaign: r.CampaignID, Since: o.At, By: o.by()}))
 }
 

@@ -3,6 +3,7 @@ package poll
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -90,6 +91,7 @@ type Poller struct {
 	Options
 	settings atomic.Pointer[Settings] // those of the Options are empty
 	kept     describes                // what the store has of them, once it was read
+	keys     sync.Mutex               // a key changes together with the account that it leads to
 	account  atomic.Pointer[string]
 	calls    atomic.Int64 // API calls not yet counted in the store
 }
@@ -99,7 +101,7 @@ func New(o Options) *Poller {
 	p := &Poller{Options: o, kept: describes{}}
 	p.Options.Settings = Settings{}
 	p.Configure(o.Settings)
-	p.SetAccount(o.Account)
+	p.account.Store(&o.Account)
 	return p
 }
 

@@ -24,6 +24,7 @@ const sweepTries = 3
 // updated-since filter, and may ignore a filter by campaign, so a sweep reads everybody and filters itself.
 func (p *Poller) Sweep(ctx context.Context) error {
 	s := &sweep{Poller: p, Settings: *p.settings.Load()}
+	s.rf, s.account = p.reach()
 	return s.run(ctx)
 }
 
@@ -31,6 +32,8 @@ func (p *Poller) Sweep(ctx context.Context) error {
 type sweep struct {
 	*Poller
 	Settings
+	rf      *referralfactory.Client // with the key that it began with
+	account string                  // which that leads to
 }
 
 func (s *sweep) run(ctx context.Context) error {
@@ -62,7 +65,7 @@ func (s *sweep) sweepPages(ctx context.Context, number uint64) (start time.Time,
 		if err := s.view(func(tx *store.Tx) error { begun = tx.LedgerLength(); return nil }); err != nil {
 			return start, false, err
 		}
-		got, answer, err := s.ReferralFactory.Users(ctx, page)
+		got, answer, err := s.rf.Users(ctx, page)
 		if err != nil {
 			return start, false, err
 		}
@@ -72,7 +75,7 @@ func (s *sweep) sweepPages(ctx context.Context, number uint64) (start time.Time,
 		if page == 1 {
 			start = answer.Since
 		}
-		if err := s.update(func(tx *store.Tx) error { return s.keep(tx, got.Users, number, answer.Date, begun) }); err != nil {
+		if err := s.update(func(tx *store.Tx) error { return s.keep(tx, got.Users, number, answer, begun) }); err != nil {
 			return start, false, err
 		}
 		read += len(got.Users) + len(got.Skipped)
@@ -90,7 +93,7 @@ func (s *sweep) sweepPages(ctx context.Context, number uint64) (start time.Time,
 }
 
 // keep stores what a page says of the campaigns' referrals. begun is the ledger's length when the page was asked for.
-func (s *sweep) keep(tx *store.Tx, users []referralfactory.User, sweep uint64, date time.Time, begun uint64) error {
+func (s *sweep) keep(tx *store.Tx, users []referralfactory.User, sweep uint64, answer referralfactory.Answer, begun uint64) error {
 	for _, u := range users {
 		if _, ours := s.campaign(u.CampaignID); !ours {
 			continue
@@ -100,9 +103,9 @@ func (s *sweep) keep(tx *store.Tx, users []referralfactory.User, sweep uint64, d
 		case err != nil:
 			return err
 		case known:
-			err = s.keepKnown(tx, r, u, date, begun)
+			err = s.keepKnown(tx, r, u, answer, begun)
 		case u.ReferrerID != 0:
-			err = s.keepNew(tx, u, sweep, date)
+			err = s.keepNew(tx, u, sweep, answer.Date)
 		}
 		if err != nil {
 			return err
@@ -130,7 +133,7 @@ func (s *sweep) keepNew(tx *store.Tx, u referralfactory.User, sweep uint64, date
 	return tx.PutReferral(r)
 }
 
-func (s *sweep) keepKnown(tx *store.Tx, r rules.Referral, u referralfactory.User, date time.Time, begun uint64) error {
+func (s *sweep) keepKnown(tx *store.Tx, r rules.Referral, u referralfactory.User, answer referralfactory.Answer, begun uint64) error {
 	before := r
 	copyUser(&r, u)
 	if r.Email != before.Email || r.Code != before.Code {
@@ -138,7 +141,7 @@ func (s *sweep) keepKnown(tx *store.Tx, r rules.Referral, u referralfactory.User
 			return err
 		}
 	}
-	if err := Hear(tx, &r, u.QualifiedAt, date, begun); err != nil {
+	if err := Hear(tx, &r, u.QualifiedAt, answer, begun); err != nil {
 		return err
 	}
 	if sameUser(r, before) {
@@ -170,8 +173,8 @@ func copyUser(r *rules.Referral, u referralfactory.User) {
 
 // Hear takes note, in a transaction, of what a read of a referral showed: its standing, the outbox and the ledger change together. The
 // caller stores r. begun is the ledger's length when the read was begun: one begun before the last answer about the referral shows what
-// was. While a request may still have its effect that a later order took back, no read shows what will be.
-func Hear(tx *store.Tx, r *rules.Referral, qualifiedOn string, date time.Time, begun uint64) error {
+// was. While a request may still have its effect that a later order took back, no read that is begun shows what will be.
+func Hear(tx *store.Tx, r *rules.Referral, qualifiedOn string, answer referralfactory.Answer, begun uint64) error {
 	debt, owed, err := tx.Debt(r.ID)
 	if err != nil {
 		return err
@@ -180,7 +183,7 @@ func Hear(tx *store.Tx, r *rules.Referral, qualifiedOn string, date time.Time, b
 	if owed {
 		due = &rules.Due{Undo: debt.Undo, Sent: !debt.SentAt.IsZero() && !debt.Crossed(), By: debt.By}
 	}
-	fresh := begun >= r.AnsweredAt && !(debt.Crossed() && date.Before(debt.OpenUntil()))
+	fresh := begun >= r.AnsweredAt && !(debt.Crossed() && answer.Since.Before(debt.OpenUntil()))
 	changed, settled := r.Hear(qualifiedOn, due, fresh)
 	switch {
 	case settled:
@@ -196,7 +199,7 @@ func Hear(tx *store.Tx, r *rules.Referral, qualifiedOn string, date time.Time, b
 		rules.Delivered: store.ActDelivered, rules.Elsewhere: store.ActElsewhere, rules.Overridden: store.ActOverridden,
 		rules.Owed: store.ActOverridden, // it was set back before the order to qualify it after all
 	}
-	err = tx.Append(store.Entry{At: date, Act: acts[r.Standing], Campaign: r.CampaignID, Referral: r.ID, Reason: r.Verdict.Reason})
+	err = tx.Append(store.Entry{At: answer.Date, Act: acts[r.Standing], Campaign: r.CampaignID, Referral: r.ID, Reason: r.Verdict.Reason})
 	r.AnsweredAt = tx.LedgerLength()
 	return errors.Join(err, tx.Unhold(r.ID))
 }
@@ -245,12 +248,12 @@ const accountProbes = 5
 
 // checkAccount makes sure, whenever the base URL or the key changed, that they still lead to the account the store belongs to. Referral
 // Factory has no call that names the account, so a referral that is known already has to be there, with its code.
-func (p *Poller) checkAccount(ctx context.Context) error {
+func (s *sweep) checkAccount(ctx context.Context) error {
 	var owner store.Owner
 	var known []rules.Referral
 	enough := errors.New("enough")
-	err := p.view(func(tx *store.Tx) (err error) {
-		if owner, err = tx.Owner(); err != nil || owner.Account == p.fingerprint(owner.AccountKey) {
+	err := s.view(func(tx *store.Tx) (err error) {
+		if owner, err = tx.Owner(); err != nil || owner.Account == fingerprint(s.account, owner.AccountKey) {
 			return err
 		}
 		err = tx.Referrals(func(r rules.Referral) error {
@@ -264,13 +267,13 @@ func (p *Poller) checkAccount(ctx context.Context) error {
 		}
 		return err
 	})
-	if err != nil || owner.Account != "" && owner.Account == p.fingerprint(owner.AccountKey) {
+	if err != nil || owner.Account != "" && owner.Account == fingerprint(s.account, owner.AccountKey) {
 		return err
 	}
-	if err := p.findKnown(ctx, known); err != nil {
+	if err := s.findKnown(ctx, known); err != nil {
 		return err
 	}
-	return p.update(func(tx *store.Tx) error {
+	return s.update(func(tx *store.Tx) error {
 		owner, err := tx.Owner()
 		if err != nil {
 			return err
@@ -279,14 +282,14 @@ func (p *Poller) checkAccount(ctx context.Context) error {
 		if _, err := rand.Read(owner.AccountKey); err != nil {
 			return err
 		}
-		owner.Account = p.fingerprint(owner.AccountKey)
+		owner.Account = fingerprint(s.account, owner.AccountKey)
 		return tx.SetOwner(owner)
 	})
 }
 
-func (p *Poller) findKnown(ctx context.Context, known []rules.Referral) error {
+func (s *sweep) findKnown(ctx context.Context, known []rules.Referral) error {
 	for _, r := range known {
-		u, _, err := p.ReferralFactory.User(ctx, r.ID)
+		u, _, err := s.rf.User(ctx, r.ID)
 		switch {
 		case errors.Is(err, referralfactory.ErrNotFound):
 		case err != nil:
@@ -302,18 +305,34 @@ func (p *Poller) findKnown(ctx context.Context, known []rules.Referral) error {
 		ErrOtherAccount, len(known))
 }
 
-// SetAccount tells by what the account is reached now, after a key was read anew.
-func (p *Poller) SetAccount(account string) { p.account.Store(&account) }
+// SetKey has Referral Factory called with another key, by which an account is reached. A sweep that is under way ends with the one that it began with.
+func (p *Poller) SetKey(account, key string) error {
+	p.keys.Lock()
+	defer p.keys.Unlock()
+	before := p.account.Swap(&account) // first: who asks between the two whether the account is known is not told so of the new key
+	if err := p.ReferralFactory.SetAPIKey(key); err != nil {
+		p.account.Store(before)
+		return err
+	}
+	return nil
+}
+
+// reach is how Referral Factory is called now, and the account that this leads to.
+func (p *Poller) reach() (*referralfactory.Client, string) {
+	p.keys.Lock()
+	defer p.keys.Unlock()
+	return p.ReferralFactory.Steady(), *p.account.Load()
+}
 
 // AccountKnown tells whether what leads to Referral Factory now is known to lead to the store's account. A sweep finds out.
 func (p *Poller) AccountKnown() (bool, error) {
 	var owner store.Owner
 	err := p.view(func(tx *store.Tx) (err error) { owner, err = tx.Owner(); return err })
-	return owner.Account != "" && owner.Account == p.fingerprint(owner.AccountKey), err
+	return owner.Account != "" && owner.Account == fingerprint(*p.account.Load(), owner.AccountKey), err
 }
 
-func (p *Poller) fingerprint(salt []byte) string {
+func fingerprint(account string, salt []byte) string {
 	mac := hmac.New(sha256.New, salt)
-	mac.Write([]byte(*p.account.Load()))
+	mac.Write([]byte(account))
 	return hex.EncodeToString(mac.Sum(nil))
 }

@@ -102,6 +102,15 @@ func (c *Client) Urgent() *Client {
 	return &urgent
 }
 
+// Steady is the same client with the same budget, except that its key stays
+// what it is now.
+func (c *Client) Steady() *Client {
+	steady, key := *c, *c.key.Load()
+	steady.key = new(atomic.Pointer[string])
+	steady.key.Store(&key)
+	return &steady
+}
+
 // SetCallsPerMinute changes how many calls may be made in any minute, those of Urgent included. On error it stays as it was.
 func (c *Client) SetCallsPerMinute(n int) error {
 	if err := checkCalls(n); err != nil {
@@ -118,7 +127,7 @@ func checkCalls(perMinute int) error {
 	return nil
 }
 
-// SetAPIKey replaces the key for all later calls, those of Urgent included:
+// SetAPIKey replaces the key for all later calls, those of Urgent included, not those of a client that is Steady:
 // a refused key is replaced while the daemon runs. On error the old one stays.
 func (c *Client) SetAPIKey(key string) error {
 	if key == "" {

@@ -84,7 +84,7 @@ var controls = []control{
 	},
 	{
 		guard: "the user is read before a request is sent", file: "sync/deliver/deliver.go",
-		with: "if err := d.hear(tx, id, read.user.QualifiedAt, read.date(), begun); err != nil {", without: "if false && begun > 0 {",
+		with: "if err := d.hear(tx, id, read.user.QualifiedAt, read.answer, begun); err != nil {", without: "if false && begun > 0 {",
 		finder: histories, says: "TWICE",
 	},
 	{
