@@ -226,7 +226,18 @@ func (t *pass) unlink(tx *store.Tx, s seen, c claimant) error {
 	if !unlinkConverted(&r, s.Record) {
 		return nil
 	}
-	return errors.Join(loosen(tx, &r), tx.PutReferral(r), tx.Judge(r.ID))
+	return errors.Join(loosen(tx, &r), tx.PutReferral(r), tx.Judge(r.ID), readConverted(tx, s.Record))
+}
+
+// readConverted has what a Lead was converted into read again, when the Lead is somebody's no more: it may be another's alone now.
+func readConverted(tx *store.Tx, lead rules.Record) (err error) {
+	if tx.Linked(lead.ContactID) {
+		err = tx.Read(lead.ContactID, rules.Contact, nil)
+	}
+	if tx.Linked(lead.OpportunityID) {
+		err = errors.Join(err, tx.Read(lead.OpportunityID, rules.Opportunity, nil))
+	}
+	return err
 }
 
 // unlinkConverted takes a record from a referral, and what was linked only because the record, a Lead, was converted into it. It reports whether

@@ -83,15 +83,17 @@ func unpin(tx *store.Tx, id int64, r rules.Referral, recordID string) error {
 	i := slices.IndexFunc(other.Links, func(l rules.Link) bool { return l.RecordID == recordID })
 	pinned := other.Links[i].Kinds.Has(rules.Pinned)
 	other.Links[i].Kinds = other.Links[i].Kinds.Without(rules.Pinned)
+	var lead rules.Record
 	if len(other.Links[i].Kinds) == 0 {
 		snapshot, _, err := tx.Snapshot(recordID)
 		if err != nil {
 			return err
 		}
-		snapshot.ID = recordID // also where it was never looked at
-		unlinkConverted(&other, snapshot.Record)
+		lead = snapshot.Record
+		lead.ID = recordID // also where it was never looked at
+		unlinkConverted(&other, lead)
 	}
-	err = errors.Join(loosen(tx, &other), tx.PutReferral(other), tx.Judge(id))
+	err = errors.Join(loosen(tx, &other), tx.PutReferral(other), tx.Judge(id), readConverted(tx, lead))
 	if pinned && !other.Pinned() { // what existed before it blocks it again
 		err = errors.Join(err, lookAnew(tx, other))
 	}

@@ -153,6 +153,27 @@ func TestTwoReferralsMergedIntoOneRecordAreAmbiguous(t *testing.T) {
 	})
 }
 
+// A pin that settles whose a Lead is settles whose its Opportunity is too.
+func TestAPinOfADisputedLeadThatWasConvertedQualifies(t *testing.T) {
+	running(t, one(conversionCampaign()), func(w *world) {
+		ann, bob := w.Known("Ann"), w.Known("Bob")
+		a, b := w.Lead(ann), w.Lead(bob)
+		w.Passes(1)
+		w.org.Merge("Lead", a, b)
+		w.org.Update("Lead", a, sandbox.Fields{codeField: "", "Email": "third@example.com"})
+		w.Passes(1)
+		w.org.Convert(a, sandbox.Conversion{})
+		w.Passes(1)
+		w.WantNot(ann, rules.Ambiguous)
+		w.WantNot(bob, rules.Ambiguous)
+		w.After(time.Hour)
+		w.Passes(1)
+		w.Act(func(tx *store.Tx) error { return poll.Pin(tx, w.referralIn(tx, ann), a, byHand()) })
+		w.Passes(1)
+		w.WantOnly(ann)
+	})
+}
+
 func TestAnUndeletedRecordGoesOnFromItsOldSnapshot(t *testing.T) {
 	running(t, one(fieldCampaign()), func(w *world) {
 		ann, bob := w.Known("Ann"), w.Known("Bob")
