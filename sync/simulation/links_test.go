@@ -26,6 +26,7 @@ type ownership struct {
 	pinned *referral
 	// disputed is set when two had a pin on it, by a merge: nobody has it until the next pin.
 	disputed bool
+	merged   bool // another record was merged into it: whose that was may have it on, whatever the e-mail
 }
 
 func (o *ownership) may(id int64) bool {
@@ -118,6 +119,7 @@ func (m *model) merged(c *campaign, loser *record, p *run) {
 		return
 	}
 	to := m.owner(c, winner)
+	to.merged = true
 	s := m.sight(loser, p)
 	twoPins := own.pinned != nil && to.pinned != nil && own.pinned != to.pinned
 	if twoPins || own.disputed || to.disputed {
@@ -207,7 +209,7 @@ func (m *model) next(c *campaign, one *record, v version, was int64, p *run, cer
 	case len(sure) == 1 && len(perhaps) == 1 && len(out) == 0:
 		out = m.adopt(sure[0], one, was, certain)
 		mayBeMarked := c.create && c.duplicates == "update" // also where there was nothing to write
-		if was == ambiguous || was > nobody && (one.ours || mayBeMarked) {
+		if was == ambiguous || was > nobody && (one.ours || mayBeMarked || m.owner(c, one).merged) {
 			out = union(out, was)
 		}
 		return out
