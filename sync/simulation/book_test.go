@@ -19,7 +19,7 @@ func (m *model) readBook(runs []*run) {
 		}
 		m.w.tell("#%d is qualified in Referral Factory at %s", r.id, q.At.Format(time.DateTime))
 		fresh[r.id] = true
-		m.qualified(r)
+		m.qualified(r, q.At)
 	}
 	m.booked = len(book)
 	for _, one := range runs {
@@ -31,11 +31,12 @@ func (m *model) readBook(runs []*run) {
 	}
 }
 
-// qualified is what qualifyd has done.
-func (m *model) qualified(r *referral) {
+// qualified is what qualifyd has done. A request that was given up may have its effect after the order that takes it back.
+func (m *model) qualified(r *referral, at time.Time) {
 	r.sent++
+	givenUp := r.ordered && at.Sub(r.sentAt) < resendAfter+slack
 	switch {
-	case r.wanted || r.loose:
+	case r.wanted || r.loose || givenUp:
 	case r.closed:
 		m.w.fail(r.id, fmt.Sprintf("WRONG: #%d is qualified although it was set back", r.id))
 	case !r.may && !(r.sent > 1 && r.again):

@@ -227,7 +227,10 @@ func (m *model) adopt(r *referral, one *record, was int64, certain bool) []int64
 		return []int64{r.id}
 	}
 	existed := m.existed(r, one.created())
-	if existed == no {
+	switch {
+	case existed == no && (len(r.blockers) > 0 || r.mayBlocked): // where a query is done without, who is blocked is not looked for
+		return union(nil, r.id, was)
+	case existed == no:
 		return []int64{r.id}
 	}
 	if r.campaign.duplicates == "do_nothing" && !r.pinnedOne {
