@@ -126,14 +126,20 @@ func (m *model) observe(r *referral, one *record, s sight, p *run, own *ownershi
 		return
 	}
 	v := s.versions[0]
-	switch {
-	case !at(v):
+	if !at(v) {
 		if !p.start.Add(-slack).Before(most) {
 			t.below, t.belowAct = true, v.act
 		}
-	case t.below && !v.stamp().Before(most), !one.created().Before(most) && alwaysAt(one, v.act, at):
+		return
+	}
+	if t.below && !firstAt(one, t.belowAct, at).stamp().Before(most) || !one.created().Before(most) && alwaysAt(one, v.act, at) {
 		t.reached = true
 	}
+}
+
+// firstAt is how a record was when it was at the value for the first time after an act. It may have been seen so before it was for certain.
+func firstAt(one *record, act int, at func(version) bool) version {
+	return one.versions[slices.IndexFunc(one.versions, func(v version) bool { return v.act > act && at(v) })]
 }
 
 // alwaysAt tells whether a record was at the value from its creation until an act. Where it was not, and only the act after which it was
