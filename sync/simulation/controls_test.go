@@ -64,7 +64,7 @@ var controls = []control{
 	{
 		guard: "a field that is hidden keeps its value", file: "rules/snapshot.go",
 		with:    "	for field, text := range rec.Fields {\n",
-		without: "	for field := range s.Values {\n		if _, shown := rec.Fields[field]; !shown {\n			s.observeField(field, \"\", schema, unmoved)\n		}\n	}\n	for field, text := range rec.Fields {\n",
+		without: "	for field := range s.Values {\n		if _, shown := rec.Fields[field]; !shown {\n			s.observeField(field, \"\", schema)\n		}\n	}\n	for field, text := range rec.Fields {\n",
 		finder:  "TestHiddenField", says: "want", in: "rules",
 	},
 	{
