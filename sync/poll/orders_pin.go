@@ -48,7 +48,7 @@ func CheckPin(tx *store.Tx, r rules.Referral, recordID string) (link rules.Link,
 		}
 	}
 	old, _ := r.LinkTo(id)
-	return rules.Link{Object: object, RecordID: id, Kinds: rules.Kinds{rules.Pinned}}, old.Kinds.Has(rules.Pinned) && len(r.Blockers) == 0, nil
+	return rules.Link{Object: object, RecordID: id, Kinds: rules.Kinds{rules.Pinned}}, old.Kinds.Has(rules.Pinned) && !old.Ambiguous && len(r.Blockers) == 0, nil
 }
 
 // Pin makes a record a referral's, whatever else speaks for or against it. It lifts a block. The next pass reads the record. A record has one pin

@@ -174,6 +174,31 @@ func TestAPinOfADisputedLeadThatWasConvertedQualifies(t *testing.T) {
 	})
 }
 
+// Two pins may come together by a merge. A pin to one of the two settles it, though that one has a pin already, with what the Lead was converted into.
+func TestAPinSettlesWhatTwoPinsDispute(t *testing.T) {
+	running(t, one(conversionCampaign()), func(w *world) {
+		ann, bob := w.Known("Ann"), w.Known("Bob")
+		a, b := w.org.Create("Lead", sandbox.Fields{"LastName": "A", "Company": "Acme"}), w.org.Create("Lead", sandbox.Fields{"LastName": "B", "Company": "Acme"})
+		pin := func(u sandbox.User, lead string) {
+			w.Act(func(tx *store.Tx) error { return poll.Pin(tx, w.referralIn(tx, u), lead, byHand()) })
+		}
+		pin(ann, a)
+		pin(bob, b)
+		w.Passes(1)
+		w.org.Merge("Lead", b, a)
+		w.Passes(1)
+		w.org.Convert(b, sandbox.Conversion{})
+		w.Passes(1)
+		w.WantNot(ann, rules.Ambiguous)
+		w.WantNot(bob, rules.Ambiguous)
+		w.After(time.Hour)
+		w.Passes(1)
+		pin(ann, b)
+		w.Passes(1)
+		w.WantOnly(ann)
+	})
+}
+
 func TestAnUndeletedRecordGoesOnFromItsOldSnapshot(t *testing.T) {
 	running(t, one(fieldCampaign()), func(w *world) {
 		ann, bob := w.Known("Ann"), w.Known("Bob")
