@@ -233,6 +233,27 @@ func TestAnotherAccountIsRefused(t *testing.T) {
 	})
 }
 
+// Those who were known first have been deleted at Referral Factory over the years; then the key becomes another.
+func TestAnAccountIsKnownThoughItsFirstReferralsAreGone(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		var gone []int64
+		for _, name := range []string{"G", "H", "I", "J", "K", "L"} {
+			gone = append(gone, w.Known(name).ID)
+		}
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		for _, id := range gone {
+			w.rf.Remove(id)
+		}
+		w.rf.RotateKey()
+		w.Restart()
+		w.Status(lead, goodValue)
+		w.Passes(1)
+		w.WantOnly(ann)
+	})
+}
+
 func TestASandboxOrgQualifiesNobodyForReal(t *testing.T) {
 	story(t, one(fieldCampaign()), func(w *world) {
 		w.org.SetSandbox(true)

@@ -243,34 +243,15 @@ func recent(sweeps []time.Time) []time.Time {
 	return slices.Clone(sweeps[first:])
 }
 
-// accountProbes is how many known referrals are looked for before another account is assumed.
-const accountProbes = 5
-
 // checkAccount makes sure, whenever the base URL or the key changed, that they still lead to the account the store belongs to. Referral
-// Factory has no call that names the account, so a referral that is known already has to be there, with its code.
+// Factory has no call that names the account, so among its users there has to be a referral that is known already, with its code. Who was known first may
+// have been deleted there since.
 func (s *sweep) checkAccount(ctx context.Context) error {
-	var owner store.Owner
-	var known []rules.Referral
-	enough := errors.New("enough")
-	err := s.view(func(tx *store.Tx) (err error) {
-		if owner, err = tx.Owner(); err != nil || owner.Account == fingerprint(s.account, owner.AccountKey) {
-			return err
-		}
-		err = tx.Referrals(func(r rules.Referral) error {
-			if known = append(known, r); len(known) == accountProbes {
-				return enough
-			}
-			return nil
-		})
-		if errors.Is(err, enough) {
-			return nil
-		}
-		return err
-	})
-	if err != nil || owner.Account != "" && owner.Account == fingerprint(s.account, owner.AccountKey) {
+	known, err := s.accountKnown(s.account)
+	if err != nil || known {
 		return err
 	}
-	if err := s.findKnown(ctx, known); err != nil {
+	if err := s.findKnown(ctx); err != nil {
 		return err
 	}
 	return s.update(func(tx *store.Tx) error {
@@ -287,22 +268,37 @@ func (s *sweep) checkAccount(ctx context.Context) error {
 	})
 }
 
-func (s *sweep) findKnown(ctx context.Context, known []rules.Referral) error {
-	for _, r := range known {
-		u, _, err := s.rf.User(ctx, r.ID)
-		switch {
-		case errors.Is(err, referralfactory.ErrNotFound):
-		case err != nil:
+// findKnown pages through the users until one of them is known. Where none is, and the store knows anybody, it is another account.
+func (s *sweep) findKnown(ctx context.Context) error {
+	somebody := errors.New("somebody")
+	err := s.view(func(tx *store.Tx) error { return tx.Outlines(func(store.Outline) error { return somebody }) })
+	if !errors.Is(err, somebody) {
+		return err
+	}
+	for page := 1; ; page++ {
+		got, _, err := s.rf.Users(ctx, page)
+		if err != nil {
 			return fmt.Errorf("is it the same Referral Factory account: %w", err)
-		case u.Code == r.Code && u.CampaignID == r.CampaignID:
+		}
+		known := false
+		err = s.view(func(tx *store.Tx) error {
+			for _, u := range got.Users {
+				r, found, err := tx.Referral(u.ID)
+				if err != nil {
+					return err
+				}
+				known = known || found && u.Code == r.Code && u.CampaignID == r.CampaignID
+			}
 			return nil
+		})
+		if err != nil || known {
+			return err
+		}
+		if !got.More || len(got.Users)+len(got.Skipped) == 0 {
+			return fmt.Errorf("%w: none of the known referrals is among its users; use the key of the account this store was made with, or another store.path",
+				ErrOtherAccount)
 		}
 	}
-	if len(known) == 0 {
-		return nil
-	}
-	return fmt.Errorf("%w: none of %d known referrals is there; use the key of the account this store was made with, or another store.path",
-		ErrOtherAccount, len(known))
 }
 
 // SetKey has Referral Factory called with another key, by which an account is reached. A sweep that is under way ends with the one that it began with.
@@ -325,10 +321,12 @@ func (p *Poller) reach() (*referralfactory.Client, string) {
 }
 
 // AccountKnown tells whether what leads to Referral Factory now is known to lead to the store's account. A sweep finds out.
-func (p *Poller) AccountKnown() (bool, error) {
+func (p *Poller) AccountKnown() (bool, error) { return p.accountKnown(*p.account.Load()) }
+
+func (p *Poller) accountKnown(account string) (bool, error) {
 	var owner store.Owner
 	err := p.view(func(tx *store.Tx) (err error) { owner, err = tx.Owner(); return err })
-	return owner.Account != "" && owner.Account == fingerprint(*p.account.Load(), owner.AccountKey), err
+	return owner.Account != "" && owner.Account == fingerprint(account, owner.AccountKey), err
 }
 
 func fingerprint(account string, salt []byte) string {

@@ -319,7 +319,7 @@ func (o *Org) oneOfMany(c call, in Fields) (any, *apiError) {
 	if len(c.parts) > 2 {
 		name = c.parts[2]
 	}
-	obj := o.objects[strings.ToLower(name)]
+	obj := o.readable(name)
 	if obj == nil {
 		return nil, refusal("INVALID_TYPE", "sObject type '"+name+"' is not supported.")
 	}

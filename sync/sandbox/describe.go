@@ -11,7 +11,9 @@ import (
 func (o *Org) describeGlobal(c call) answer {
 	list := []any{}
 	for _, name := range o.names {
-		list = append(list, o.summary(o.objects[name], c.version))
+		if obj := o.readable(name); obj != nil {
+			list = append(list, o.summary(obj, c.version))
+		}
 	}
 	return ok(orderedObject{{"encoding", "UTF-8"}, {"maxBatchSize", 200}, {"sobjects", list}})
 }

@@ -1,10 +1,13 @@
 package sandbox
 
+import "strings"
+
 // permissions are what the integration user may, beyond single fields and records.
 type permissions struct {
 	viewAllData bool
 	viewAll     map[string]bool   // by canonical object name
 	sharing     map[string]string // org-wide defaults of internal users, by canonical object name
+	unreadable  map[string]bool   // by canonical object name
 }
 
 // ViewAllData gives the integration user the permission to see every record of the org, or takes it. A new org's has it not.
@@ -28,6 +31,29 @@ func (o *Org) ShareByDefault(object, model string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.permissions.sharing[o.object(object).name] = model
+}
+
+// HideObject takes the Read permission on an object from the integration user: to that user the org has no such object, nor its history.
+func (o *Org) HideObject(object string) { o.permit(object, false) }
+
+// ShowObject gives the permission back. No stamp moves.
+func (o *Org) ShowObject(object string) { o.permit(object, true) }
+
+func (o *Org) permit(object string, read bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	obj := o.object(object)
+	o.permissions.unreadable[obj.name] = !read
+	obj.changed = stamp(o.now())
+}
+
+// readable finds an object by any spelling of its name; nil where there is none, or none that the integration user may read.
+func (o *Org) readable(name string) *object {
+	obj := o.objects[strings.ToLower(name)]
+	if obj == nil || o.permissions.unreadable[obj.name] || obj.kind == history && o.permissions.unreadable[strings.TrimSuffix(obj.parentField(), "Id")] {
+		return nil
+	}
+	return obj
 }
 
 const (
@@ -62,7 +88,7 @@ func (o *Org) refreshPermissions() {
 	rows("permissionsetassignment").place(permissionAssignment, Fields{"AssigneeId": o.user, "PermissionSetId": permissionSet})
 	table := rows("objectpermissions")
 	for i, name := range []string{"Lead", "Contact", "Opportunity", "Account"} {
-		table.place(newID("110", uint64(i)), Fields{"ParentId": permissionSet, "SobjectType": name, "PermissionsRead": true,
+		table.place(newID("110", uint64(i)), Fields{"ParentId": permissionSet, "SobjectType": name, "PermissionsRead": !o.permissions.unreadable[name],
 			"PermissionsViewAllRecords": all || o.permissions.viewAll[name], "PermissionsModifyAllRecords": false})
 	}
 }
@@ -78,7 +104,7 @@ func (t *object) place(id string, values Fields) {
 }
 
 func newPermissions() permissions {
-	return permissions{viewAll: map[string]bool{"Lead": true, "Contact": true, "Opportunity": true}, sharing: map[string]string{}}
+	return permissions{viewAll: map[string]bool{"Lead": true, "Contact": true, "Opportunity": true}, sharing: map[string]string{}, unreadable: map[string]bool{}}
 }
 
 // sharingModel is an object's org-wide default.

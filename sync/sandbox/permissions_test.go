@@ -58,3 +58,21 @@ func TestExplainRunsNoQuery(t *testing.T) {
 	status, _ := c.do("GET", "/query?explain="+url.QueryEscape("SELECT FROM"), nil)
 	want(t, "a query that is none", status, 400)
 }
+
+// To a user without Read on an object the org has none of that name, nor its history; everything else is as it was.
+func TestAnObjectWithoutReadPermissionIsNotThere(t *testing.T) {
+	c := newClient(t)
+	lead := c.org.Create("Lead", Fields{"LastName": "L", "Company": "Acme"})
+	contact := c.org.Create("Contact", Fields{"LastName": "C"})
+	c.org.HideObject("lead")
+	c.wantRefusal("SELECT Id FROM Lead", "INVALID_TYPE", "Lead")
+	c.wantRefusal("SELECT Id FROM LeadHistory", "INVALID_TYPE", "LeadHistory")
+	for _, path := range []string{"/sobjects/Lead/describe", "/sobjects/Lead/" + lead} {
+		status, _ := c.do("GET", path, nil)
+		want(t, path, status, 404)
+	}
+	want(t, "may be read", rowsOf(c.query("SELECT PermissionsRead FROM ObjectPermissions WHERE SobjectType = 'Lead'")), "map[PermissionsRead:false]")
+	want(t, "Contacts", rowsOf(c.query("SELECT Id FROM Contact")), "map[Id:"+contact+"]")
+	c.org.ShowObject("Lead")
+	want(t, "Leads", rowsOf(c.query("SELECT Id FROM Lead")), "map[Id:"+lead+"]")
+}

@@ -12,7 +12,7 @@ func (o *Org) sobjects(c call) answer {
 	if len(c.parts) == 1 {
 		return o.describeGlobal(c)
 	}
-	obj := o.objects[strings.ToLower(c.parts[1])]
+	obj := o.readable(c.parts[1])
 	if obj == nil {
 		return failed(notFound())
 	}
@@ -132,7 +132,7 @@ func (o *Org) readMany(c call) answer {
 	} else if err := decode(c.body, &in); err != nil {
 		return failed(err)
 	}
-	obj := o.objects[strings.ToLower(c.parts[2])]
+	obj := o.readable(c.parts[2])
 	if obj == nil {
 		return failed(notFound())
 	}

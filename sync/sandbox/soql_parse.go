@@ -148,7 +148,7 @@ func (p *parser) from() *apiError {
 	if t.kind != tokenWord {
 		return p.unexpected(t)
 	}
-	p.object = p.org.objects[strings.ToLower(t.text)]
+	p.object = p.org.readable(t.text)
 	if p.object == nil {
 		return p.fail(t, "INVALID_TYPE", "sObject type '%s' is not supported. If you are attempting to use a custom object, be sure to append the '__c' "+
 			"after the entity name. Please reference your WSDL or the describe call for the appropriate names.", t.text)
@@ -222,11 +222,11 @@ func (p *parser) resolve(t token) (path, *apiError) {
 	way := path{object: p.object}
 	for _, name := range parts[:len(parts)-1] {
 		by := way.object.relation(name)
-		if by == nil || p.org.objects[strings.ToLower(by.ReferenceTo)] == nil {
+		if by == nil || p.org.readable(by.ReferenceTo) == nil {
 			return way, p.fail(t, "INVALID_FIELD", "Didn't understand relationship '%s' in field path. If you are attempting to use a custom relationship, "+
 				"be sure to append the '__r' after the custom relationship name. Please reference your WSDL or the describe call for the appropriate names.", name)
 		}
-		way.object = p.org.objects[strings.ToLower(by.ReferenceTo)]
+		way.object = p.org.readable(by.ReferenceTo)
 		way.lookups, way.objects = append(way.lookups, by), append(way.objects, way.object)
 	}
 	name := parts[len(parts)-1]
