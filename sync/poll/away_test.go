@@ -45,8 +45,7 @@ func TestAConvertedLeadIsJudgedWhereTheOrgShowsNoContacts(t *testing.T) {
 	c := fieldCampaign()
 	c.Duplicates = rules.Update
 	story(t, one(c), func(w *world) {
-		w.org.SetFault(always(isDescribeOf("Contact"), sandbox.Refusal(http.StatusNotFound, "NOT_FOUND", "The requested resource does not exist")))
-		w.Fail("FROM Contact", "INVALID_TYPE")
+		w.org.HideObject("Contact")
 		w.TryPass()
 		w.After(time.Minute)
 		ann := w.Known("Ann")
@@ -269,8 +268,7 @@ func TestAnObjectThatGoesOutOfSightStopsNobodyElse(t *testing.T) {
 		ann := w.Known("Ann")
 		a := w.Lead(ann)
 		w.Passes(1)
-		w.org.SetFault(always(isDescribeOf("Contact"), sandbox.Refusal(http.StatusNotFound, "NOT_FOUND", "The requested resource does not exist")))
-		w.Fail("FROM Contact", "INVALID_TYPE")
+		w.org.HideObject("Contact")
 		w.Status(a, goodValue)
 		w.org.Convert(a, sandbox.Conversion{NoOpportunity: true, Status: goodValue})
 		bob := w.Refer("Bob")
@@ -282,6 +280,24 @@ func TestAnObjectThatGoesOutOfSightStopsNobodyElse(t *testing.T) {
 		w.After(time.Minute)
 		w.TryPass()
 		w.WantOnly(ann, bob)
+	})
+}
+
+// Opportunities come back into sight: whose Lead was converted meanwhile qualifies within minutes, and not when the describe has grown old.
+func TestAnObjectThatComesBackIsReadWithinMinutes(t *testing.T) {
+	running(t, one(conversionCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.org.HideObject("Opportunity")
+		w.TryPass()
+		w.org.Convert(lead, sandbox.Conversion{})
+		w.After(time.Minute)
+		w.TryPass()
+		w.org.ShowObject("Opportunity")
+		w.After(10 * time.Minute)
+		w.Passes(1)
+		w.WantOnly(ann)
 	})
 }
 

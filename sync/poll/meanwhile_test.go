@@ -115,7 +115,7 @@ func TestAKeyThatComesDuringASweepIsNotKnownByIt(t *testing.T) {
 		w.Passes(1)
 		w.rf.RotateKey()
 		w.Restart()
-		w.before = onFirst(func(r *http.Request) bool { return strings.Contains(r.URL.Path, "/users/") }, func() {
+		w.before = onFirst(func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/users") }, func() {
 			if err := w.poller.SetKey("another account", "another"); err != nil {
 				t.Error(err)
 			}

@@ -17,7 +17,7 @@ import (
 
 const (
 	describeFor = 24 * time.Hour // a describe is asked anew after a day
-	// parkedFor is how soon it is asked anew while a campaign waits for a field or a value to come back.
+	// parkedFor is how soon it is asked anew while a campaign waits for a field, a value or an object to come back.
 	parkedFor = 10 * time.Minute
 )
 
@@ -168,7 +168,12 @@ func (t *pass) refreshRules(ctx context.Context) error {
 	return t.resolveRules()
 }
 
+// parkedOn tells whether a campaign waits for something of an object to come back. Opportunities are described only where one follows conversions, and
+// without them no conversion counts.
 func (t *pass) parkedOn(object rules.Object) bool {
+	if object == rules.Opportunity && t.described[object].Gone {
+		return true
+	}
 	for _, rule := range t.rules {
 		if on, _ := rule.WatchedField(); rule.Parked != "" && on == object || rule.Blind && object != rules.Opportunity {
 			return true
