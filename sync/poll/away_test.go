@@ -301,6 +301,29 @@ func TestAnObjectThatComesBackIsReadWithinMinutes(t *testing.T) {
 	})
 }
 
+// The permission set is taken from the Salesforce user, and given back: a pass that may read nothing at all finds that out too.
+func TestWhereNothingMayBeReadIsFoundToBeOver(t *testing.T) {
+	everything := []string{"Lead", "Contact", "Opportunity"}
+	running(t, one(conversionCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		for _, object := range everything {
+			w.org.HideObject(object)
+		}
+		w.TryPass()
+		w.org.Convert(lead, sandbox.Conversion{})
+		w.After(time.Minute)
+		w.TryPass()
+		for _, object := range everything {
+			w.org.ShowObject(object)
+		}
+		w.After(10 * time.Minute)
+		w.Passes(2)
+		w.WantOnly(ann)
+	})
+}
+
 // One answer tells a time that is somewhat ahead of the true one, a Lead is linked in it and changes right after.
 func TestAnAnswerFromSomewhatInTheFutureHidesNoChange(t *testing.T) {
 	for _, ahead := range []time.Duration{5 * time.Minute, 14 * time.Minute, 16 * time.Minute, 25 * time.Minute, 40 * time.Minute, 59 * time.Minute} {

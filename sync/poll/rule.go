@@ -140,8 +140,13 @@ func missing(d described, names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { _, ok := d.Field(name); return ok })
 }
 
-// refreshRules asks for describes that have grown old, now that the time is known, and works out the rules again.
+// refreshRules asks for describes that have grown old, now that the time is known, and works out the rules again. A pass that shows nothing, for want of
+// any object that it may read, has asked for nothing that would tell the time.
 func (t *pass) refreshRules(ctx context.Context) error {
+	now := t.now
+	if now.IsZero() {
+		now, _ = t.Salesforce.Now()
+	}
 	refreshed, aged := false, false
 	for _, object := range t.objects() {
 		limit := describeFor
@@ -149,10 +154,10 @@ func (t *pass) refreshRules(ctx context.Context) error {
 			limit = parkedFor
 		}
 		d, known := t.described[object]
-		if known && (t.now.IsZero() || !d.olderThan(limit, t.now)) {
+		if known && (now.IsZero() || !d.olderThan(limit, now)) {
 			continue
 		}
-		refreshed, aged = true, aged || known && d.olderThan(describeFor, t.now)
+		refreshed, aged = true, aged || known && d.olderThan(describeFor, now)
 		if err := t.describe(ctx, object); err != nil {
 			return err
 		}
