@@ -213,7 +213,7 @@ func (c *consistency) debts() {
 	each(c, outboxBucket, func(key []byte, d Debt) {
 		c.report.Owed++
 		r, found, err := c.tx.Referral(d.Referral)
-		qualified := r.Standing == rules.Delivered || r.Standing == rules.Elsewhere
+		qualified := qualified(r.Standing)
 		because := []Act{ActJudged, ActReleased, ActQualified, ActRetried}
 		if d.Undo {
 			because = []Act{ActUnqualify, ActRetried}

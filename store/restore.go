@@ -17,12 +17,13 @@ type Restored struct {
 	Report
 	Replaced string // where the store that was there before is now; "" when there was none
 	// Since tells whether the store that was replaced is known to go on from the backup. Then Lost is how many ledger lines it has beyond it, and
-	// SetBack are the referrals that a person had set back to pending meanwhile: they stay so. UnderWay are those about whom a request was under way, or
-	// an order to set them back: it is still.
-	Since    bool
-	Lost     uint64
-	SetBack  []int64
-	UnderWay []int64
+	// SetBack are the referrals that a person had set back to pending meanwhile: they stay so. Qualified are those that had qualified meanwhile: should
+	// somebody set them back, they stay so too. UnderWay are those about whom a request was under way, or an order to set them back: it is still.
+	Since     bool
+	Lost      uint64
+	SetBack   []int64
+	Qualified []int64
+	UnderWay  []int64
 }
 
 // Restore puts a backup in the place of the store at path, which nobody may have open. The backup is checked first, and stays as it is; the store
@@ -86,8 +87,8 @@ func setAside(path string, now time.Time) (string, error) {
 	return aside, syncFolder(filepath.Dir(path))
 }
 
-// carryOver takes from the store that is replaced what neither service knows: that a person set a referral back to pending, which has to stay so, or
-// ordered it, and that a request was sent that may have its effect yet.
+// carryOver takes from the store that is replaced what neither service knows: that a referral was qualified, which a person may have set back since, that
+// it was set back, which has to stay so, or that somebody ordered it, and that a request was sent that may have its effect yet.
 // That is known only where the store goes on from the backup. A store that cannot be read tells nothing.
 func (r *Restored) carryOver(current *Store, temp string, now time.Time) error {
 	restored, err := Open(temp)
@@ -116,13 +117,14 @@ type carried struct {
 	debt *Debt // an order to set it back, or what was sent; nil where there is neither
 }
 
-// toCarryOver lists who is set back to pending, or about whom something is under way, in a store that goes on from the backup of an owner's store.
+// toCarryOver lists who is qualified or set back to pending, or about whom something is under way, in a store that goes on from the backup of an owner's
+// store. Where the ledger tells that, the account may be reached by another key since.
 func (r *Restored) toCarryOver(current *Store, owner Owner) (out []carried) {
 	err := guarded(func() error {
 		return current.View(func(tx *Tx) error {
 			now, err := tx.Owner()
 			line, errLine := tx.LineWith(r.Ledger.Hash)
-			if err := errors.Join(err, errLine); err != nil || line != r.Ledger.Length || now.OrgID != owner.OrgID || now.Account != owner.Account {
+			if err := errors.Join(err, errLine); err != nil || line != r.Ledger.Length || now.OrgID != owner.OrgID || line == 0 && now.Account != owner.Account {
 				return err
 			}
 			r.Since, r.Lost = true, tx.LedgerLength()-line
@@ -131,7 +133,7 @@ func (r *Restored) toCarryOver(current *Store, owner Owner) (out []carried) {
 				switch {
 				case owed && (debt.Undo || !debt.SentAt.IsZero()):
 					out = append(out, carried{one, &debt})
-				case one.Standing == rules.Overridden:
+				case one.Standing == rules.Overridden, qualified(one.Standing):
 					out = append(out, carried{one, nil})
 				}
 				return err
@@ -142,14 +144,16 @@ func (r *Restored) toCarryOver(current *Store, owner Owner) (out []carried) {
 	return out
 }
 
-// carry has a referral in a restored store stay set back to pending, or what is under way about it go on.
+func qualified(s rules.Standing) bool { return s == rules.Delivered || s == rules.Elsewhere }
+
+// carry has a referral in a restored store stay qualified or set back to pending, or what is under way about it go on.
 func (r *Restored) carry(tx *Tx, later carried, now time.Time) error {
 	one, found, err := tx.Referral(later.ID)
 	debt, owed, errDebt := tx.Debt(later.ID)
 	switch {
 	case err != nil || errDebt != nil:
 		return errors.Join(err, errDebt)
-	case later.debt == nil && one.Standing == rules.Overridden, later.debt != nil && owed && debt == *later.debt:
+	case later.debt == nil && (one.Standing == later.Standing || qualified(one.Standing) && qualified(later.Standing)), later.debt != nil && owed && debt == *later.debt:
 		return nil // as it was
 	case later.Standing == rules.Delivered && one.Standing != rules.Delivered:
 		later.Standing = rules.Elsewhere // that it was us is told by the replaced store only
@@ -163,10 +167,14 @@ func (r *Restored) carry(tx *Tx, later carried, now time.Time) error {
 	line := Entry{At: now.UTC(), Act: ActOverridden, Campaign: one.CampaignID, Referral: one.ID, Reason: later.Verdict.Reason,
 		Note: "carried over from the store that a backup replaced"}
 	settled := tx.Settle(one.ID)
-	if later.debt == nil {
+	switch {
+	case later.debt == nil && qualified(one.Standing):
+		line.Act, line.Reason = ActElsewhere, rules.QualifiedElsewhere
+		r.Qualified = append(r.Qualified, one.ID)
+	case later.debt == nil:
 		one.QualifiedOn = ""
 		r.SetBack = append(r.SetBack, one.ID)
-	} else {
+	default:
 		line.Act, line.Outcome = ActJudged, later.Verdict.Outcome
 		if later.debt.Undo {
 			line.Act, line.Outcome, line.Reason = ActUnqualify, "", ""

@@ -42,7 +42,11 @@ func TestARestoreKeepsTheStoreThatItReplaces(t *testing.T) {
 		set(1, rules.Overridden)    // was pending
 		set(3, rules.Overridden)    // was owed
 		set(2000, rules.Overridden) // was not there
-		return errors.Join(err, tx.Settle(3))
+		set(2, rules.Delivered)
+		set(2001, rules.Elsewhere)
+		owner, errOwner := tx.Owner()
+		owner.Account = "by another key"
+		return errors.Join(err, tx.Settle(3), tx.Settle(2), errOwner, tx.SetOwner(owner))
 	})
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
@@ -58,7 +62,8 @@ func TestARestoreKeepsTheStoreThatItReplaces(t *testing.T) {
 	same(t, "its name", done.Replaced, path+".replaced-20261102T093000Z")
 	restored := check(t, path)
 	same(t, "problems", restored.Problems, []string{})
-	same(t, "ledger lines", restored.Ledger.Length, backedUp.Ledger.Length+3)
+	same(t, "who stays qualified, apart from those who were", done.Qualified, []int64{2, 2001})
+	same(t, "ledger lines", restored.Ledger.Length, backedUp.Ledger.Length+5)
 	same(t, "the head that was told", done.Ledger, restored.Ledger)
 	info, err := os.Stat(path)
 	if err != nil {
@@ -72,6 +77,14 @@ func TestARestoreKeepsTheStoreThatItReplaces(t *testing.T) {
 	}
 	defer s.Close()
 	view(t, s, func(tx *store.Tx) error {
+		for _, id := range done.Qualified {
+			r, _, err := tx.Referral(id)
+			lines, errLines := tx.LedgerOf(id)
+			if err := errors.Join(err, errLines); err != nil {
+				return err
+			}
+			same(t, fmt.Sprint("qualified referral ", id), []any{r.Standing, r.AnsweredAt <= tx.LedgerLength(), lines[len(lines)-1].Act}, []any{rules.Elsewhere, true, store.ActElsewhere})
+		}
 		for _, id := range []int64{1, 3, 8, 2000} {
 			r, _, _ := tx.Referral(id)
 			_, owed, _ := tx.Debt(id)

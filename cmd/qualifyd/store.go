@@ -224,6 +224,9 @@ func (a *app) tellRestored(path string, done store.Restored) error {
 	for _, id := range done.SetBack {
 		fmt.Fprintf(a.out, "referral %d was set back to pending since the backup, and stays so until it is resumed\n", id)
 	}
+	if n := len(done.Qualified); n > 0 {
+		fmt.Fprintf(a.out, "qualified since the backup, and not to be qualified again: %d\n", n)
+	}
 	for _, id := range done.UnderWay {
 		fmt.Fprintf(a.out, "what was owed about referral %d when the store was replaced is owed still (qualifyd outbox list)\n", id)
 	}
