@@ -124,7 +124,7 @@ func (r *Restored) toCarryOver(current *Store, owner Owner) (out []carried) {
 		return current.View(func(tx *Tx) error {
 			now, err := tx.Owner()
 			line, errLine := tx.LineWith(r.Ledger.Hash)
-			if err := errors.Join(err, errLine); err != nil || line != r.Ledger.Length || now.OrgID != owner.OrgID || line == 0 && now.Account != owner.Account {
+			if err := errors.Join(err, errLine); err != nil || line != r.Ledger.Length || owner.OrgID != "" && now.OrgID != owner.OrgID || line == 0 && now.Account != owner.Account {
 				return err
 			}
 			r.Since, r.Lost = true, tx.LedgerLength()-line

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,7 +18,7 @@ type people struct {
 	leisure  float64     // how likely hours go by between two runs
 	late     []*transaction
 	hidden   []*record         // from the integration user
-	fields   map[string]*field // that were hidden once, "Lead.Status"
+	fields   map[string]*field // that were hidden once, "Lead.Status"; and objects, "Lead"
 	firstRow bool              // the org keeps a history row of a new Opportunity
 }
 
@@ -25,6 +26,7 @@ type people struct {
 type field struct {
 	hidden bool
 	act    int // since when
+	at     time.Time
 }
 
 // transaction is one that commits later than its stamps say.
@@ -61,7 +63,7 @@ func (w *world) act() {
 	}{
 		{20, p.join}, {11, p.newLead}, {7, p.newContact}, {4, p.newDeal}, {20, p.changeLead}, {9, p.changeContact}, {12, p.convert},
 		{12, p.changeDeal}, {4, p.changeEmail}, {3, p.changeCode}, {4, p.merge}, {4, p.delete}, {3, p.undelete}, {3, p.byHand}, {1, p.changeReferral},
-		{1, p.purge}, {2, p.share}, {1, p.hideField}, {1, p.setup}, {4, p.slowly}, {2, p.noise}, {1, p.many}, {5, w.order},
+		{1, p.purge}, {2, p.share}, {1, p.hideField}, {1, p.hideObject}, {1, p.setup}, {4, p.slowly}, {2, p.noise}, {1, p.many}, {5, w.order}, {1, p.moveCampaign}, {1, p.rekey},
 	}
 	total := 0
 	for _, d := range deeds {
@@ -349,6 +351,11 @@ func (p *people) byHand() {
 	p.w.tell("#%d is set to qualified=%v by hand", r.id, !qualified)
 }
 
+// knownBeside tells whether anybody else is there whom qualifyd knows for certain: with another key, by them it knows the account.
+func (p *people) knownBeside(r *referral) bool {
+	return slices.ContainsFunc(p.list, func(other *referral) bool { return other != r && !other.removed && other.knownSince > 0 })
+}
+
 // changeReferral changes somebody's e-mail in Referral Factory, or has somebody go away.
 func (p *people) changeReferral() {
 	if len(p.list) == 0 {
@@ -357,7 +364,7 @@ func (p *people) changeReferral() {
 	r := pick(p.w, p.list)
 	switch {
 	case r.removed:
-	case p.w.chance(0.3):
+	case p.w.chance(0.3) && p.knownBeside(r):
 		p.w.rf.Remove(r.id)
 		r.removed = true
 		p.w.tell("#%d is removed", r.id)

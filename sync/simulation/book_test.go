@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -75,7 +76,8 @@ func (m *model) sends(r *http.Request, f fate) {
 			m.w.fail(id, fmt.Sprintf("TWICE: #%d is sent again %s after a request that may have its effect yet", id, now.Sub(one.sentAt)))
 		}
 		one.sentAt = now
-		if f.fault != nil && (f.fault.Status == http.StatusUnauthorized || f.fault.Status == http.StatusTooManyRequests) {
+		refused := !strings.HasSuffix(r.Header.Get("Authorization"), m.w.rf.Key())
+		if refused || f.fault != nil && (f.fault.Status == http.StatusUnauthorized || f.fault.Status == http.StatusTooManyRequests) {
 			one.sentAt = time.Time{} // it had none for certain
 		}
 	}

@@ -62,7 +62,7 @@ func (p *people) show(r *record) {
 // hideField takes a field from the integration user, or gives it back.
 func (p *people) hideField() {
 	name := pick(p.w, []string{"Lead.Status", "Lead.Score__c", "Contact.LeadSource", "Contact.Tier__c", "Opportunity." + codeField})
-	p.setHidden(name, p.fields[name] == nil || !p.fields[name].hidden)
+	p.setHidden(name, !p.hides(name))
 }
 
 func (p *people) setHidden(name string, hidden bool) {
@@ -72,8 +72,34 @@ func (p *people) setHidden(name string, hidden bool) {
 	} else {
 		p.w.org.ShowField(object, column)
 	}
-	p.fields[name] = &field{hidden, p.w.truth.now()}
+	p.fields[name] = &field{hidden, p.w.truth.now(), p.w.now()}
 	p.w.tell("field %s is hidden: %v", name, hidden)
+}
+
+// hideObject takes the Read permission on an object from the integration user, or gives it back.
+func (p *people) hideObject() {
+	for _, object := range objects {
+		if p.hides(object) && p.w.chance(0.8) {
+			p.setReadable(object, true)
+			return
+		}
+	}
+	if object := pick(p.w, objects); !p.hides(object) {
+		p.setReadable(object, false)
+	}
+}
+
+// hides tells whether a field or an object is hidden.
+func (p *people) hides(name string) bool { return p.fields[name] != nil && p.fields[name].hidden }
+
+func (p *people) setReadable(object string, on bool) {
+	if on {
+		p.w.org.ShowObject(object)
+	} else {
+		p.w.org.HideObject(object)
+	}
+	p.fields[object] = &field{!on, p.w.truth.now(), p.w.now()}
+	p.w.tell("%ss are hidden: %v", object, !on)
 }
 
 // setup changes how the org is made.
@@ -171,7 +197,7 @@ func (p *people) commitDue(now time.Time) {
 	p.late = kept
 }
 
-// comeBack ends all that is under way and shows all that is hidden.
+// comeBack ends all that is under way, shows all that is hidden, and puts into the config what belongs there.
 func (p *people) comeBack() {
 	p.commitDue(p.w.now().Add(24 * time.Hour))
 	for _, r := range p.hidden {
@@ -180,8 +206,22 @@ func (p *people) comeBack() {
 	}
 	p.w.truth.step()
 	for _, name := range slices.Sorted(maps.Keys(p.fields)) {
-		if p.fields[name].hidden {
+		switch {
+		case !p.fields[name].hidden:
+		case slices.Contains(objects, name):
+			p.setReadable(name, true)
+		default:
 			p.setHidden(name, false)
 		}
+	}
+	p.w.truth.step()
+	for _, c := range p.w.campaigns {
+		if c.out {
+			p.putBack(c)
+		}
+	}
+	p.w.reconfigure()
+	if p.w.key != p.w.rf.Key() {
+		p.takeKey()
 	}
 }

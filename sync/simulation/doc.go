@@ -19,7 +19,8 @@
 //	invariants_test.go  what holds of the store after every commit, whatever comes next
 //	recording_test.go   in which order the file was written and synced; syscalls_linux_test.go holds that against the kernel's calls
 //	image_test.go       what a power cut may leave of it; images_test.go opens each and looks what it holds
-//	acts_test.go        what people do, changes_test.go too; orders_test.go what operators order
+//	acts_test.go        what people do, changes_test.go too; orders_test.go what operators order, restore_test.go how they put a backup in place
+//	config_test.go      what admins change in the config: rules, which campaigns it has, the key
 //	truth_test.go       the record of all that was done
 //	model_test.go       who must, may or must not be qualified; links_test.go whose a record is, proof_test.go what is proved by it
 //	controls_test.go    what has to be found once a guard of the code is taken out
@@ -28,6 +29,6 @@
 //
 // `go test ./sync/simulation -run Random -seed N` tells the whole story of a seed, `make torture` goes on until one fails. `go test ./sync/simulation
 // -run APowerCut -seed N -commit C` goes through the images of one commit, `make images` through a million. Not in it are: the schedule (its
-// jitter has dice of its own), changes of the config other than of a rule, brakes other than that what they held is released at the end, and a service
-// whose clock is wrong by more than seconds.
+// jitter has dice of its own), changes of the config other than of rules, campaigns and the key, brakes other than that what they held is released at the end,
+// and a service whose clock is wrong by more than seconds.
 package simulation

@@ -74,7 +74,7 @@ func (m *model) closeRecords(r *referral) {
 		m.w.fail(r.id, fmt.Sprintf("CREATED: a record was made for #%d, whose campaign makes none", r.id))
 	case made > 1+lost:
 		m.w.fail(r.id, fmt.Sprintf("CREATED: %d records were made for #%d", made, r.id))
-	case made > 0 && m.atFirst(r) && !r.joinAsked:
+	case made > 0 && m.atFirst(r) && !r.joinAsked && !r.campaign.restored:
 		m.w.fail(r.id, fmt.Sprintf("CREATED: a record was made for #%d, whom the first sweep showed", r.id))
 	case made == 0 && m.mustHaveRecord(r):
 		m.w.fail(r.id, fmt.Sprintf("CREATED: no record was made for #%d", r.id))
@@ -90,7 +90,7 @@ func (m *model) hadByAnother(r *referral, email string) bool {
 
 // atFirst tells whether the first whole sweep has shown a referral for certain.
 func (m *model) atFirst(r *referral) bool {
-	for _, s := range m.sweeps {
+	for _, s := range r.campaign.sweeps {
 		if s.whole() {
 			return r.joinAct <= s.from
 		}
@@ -103,7 +103,7 @@ func (m *model) atFirst(r *referral) bool {
 
 // mustHaveRecord tells whether a record had to be made for a referral: it came after the first sweep, and there never was one that could be its.
 func (m *model) mustHaveRecord(r *referral) bool {
-	for _, s := range m.sweeps {
+	for _, s := range r.campaign.sweeps {
 		if s.whole() {
 			if s.to >= r.joinAct {
 				return false
@@ -111,7 +111,7 @@ func (m *model) mustHaveRecord(r *referral) bool {
 			break
 		}
 	}
-	if !r.campaign.create || r.knownSince == 0 || r.removed || len(r.emails) > 1 || r.qualifiedAct > 0 || r.closed || r.ordered || r.pinnedOne {
+	if !r.campaign.create || r.campaign.restored || r.knownSince == 0 || r.removed || len(r.emails) > 1 || r.qualifiedAct > 0 || r.closed || r.ordered || r.pinnedOne {
 		return false
 	}
 	for _, one := range m.w.truth.order {

@@ -119,7 +119,14 @@ type told struct {
 //	                       to be qualified           the same: it was set back before the order
 //	rejected               to be qualified           nothing
 //	                       to be set back            the same, parked
+//
+// A line of a restore says what the store that was replaced had, whatever the backup has.
 func (o *told) follow(e store.Entry) error {
+	if strings.HasPrefix(e.Note, "carried over") {
+		o.once = o.once || e.Act == store.ActJudged
+		o.may = map[store.Act][]debt{store.ActJudged: {toQualify}, store.ActUnqualify: {toSetBack}, store.ActOverridden: {nothing}, store.ActElsewhere: {nothing}}[e.Act]
+		return nil
+	}
 	var after map[debt][]debt
 	switch e.Act {
 	case store.ActJudged:
@@ -225,9 +232,13 @@ func (i *invariants) lookAtDebts(tx *store.Tx) error {
 }
 
 // lookAtWatermarks makes sure that no watermark is ahead of what was seen: whatever of a record could be seen before it, is in the record's
-// snapshot, or the record is marked to be read. That is so of the records of pending referrals; another's are read when it is pending again. A change
+// snapshot, or the record is marked to be read, by itself or with everybody's. That is so of the records of pending referrals; another's are read when it is pending again. A change
 // that appeared later below its stamp than the overlap reaches is not promised to be seen by a poll.
 func (i *invariants) lookAtWatermarks(tx *store.Tx) error {
+	all, err := tx.Watermark("reconcile")
+	if err != nil || all.At.Before(birth.AddDate(-1, 0, 0)) && !all.At.IsZero() {
+		return err // everybody's records are marked to be read
+	}
 	for _, object := range objects {
 		mark, err := tx.Watermark(object)
 		if err != nil {
@@ -343,12 +354,12 @@ func (i *invariants) promisedRow(one *record, row historyRow) bool {
 	if began, planned := i.began[one.object]; !planned || !row.at.After(began) {
 		return false
 	}
-	if !row.at.After(i.spared) || row.at.Sub(row.t) > overlap || row.first && !i.w.people.firstRow || i.w.people.fields[one.object+"."+row.field] != nil {
+	if !row.at.After(i.spared) || row.at.Sub(row.t) > overlap || row.first && !i.w.people.firstRow || i.w.people.fields[one.object+"."+row.field] != nil || i.w.people.fields[one.object] != nil {
 		return false
 	}
 	return slices.ContainsFunc(i.w.campaigns, func(c *campaign) bool {
 		watches := c.watched.field == row.field && c.object == one.object || c.stage != "" && row.field == "StageName"
-		return watches && c.method != "none" && row.at.After(c.since)
+		return watches && c.method != "none" && c.settled() && row.at.After(c.since)
 	})
 }
 
@@ -377,11 +388,11 @@ func rowsIn(s rules.Snapshot, like historyRow) (n int) {
 	return n
 }
 
-// ofPending tells whether a pending referral links a record.
+// ofPending tells whether a pending referral links a record, one of a campaign that the passes look after.
 func (i *invariants) ofPending(tx *store.Tx, recordID string) (bool, error) {
 	for _, id := range tx.ReferralsByRecord(recordID) {
 		r, _, err := tx.Referral(id)
-		if err != nil || r.Standing == rules.Pending {
+		if err != nil || r.Standing == rules.Pending && i.w.people.refs[id].campaign.settled() {
 			return err == nil, err
 		}
 	}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"qualifyd/rules"
 	"qualifyd/store"
 	"qualifyd/sync/deliver"
 	"qualifyd/sync/poll"
@@ -60,6 +59,7 @@ type world struct {
 	rf        *sandbox.ReferralFactory
 	campaigns []*campaign
 	zone      *time.Location // of Referral Factory's days
+	key       string         // of Referral Factory, as the config has it
 	fault     *sandbox.Fault // what goes wrong with the request that is being answered
 
 	disk      *disk
@@ -78,6 +78,7 @@ type world struct {
 	shaken                                                    bool // a write went wrong in the newest run
 	outageAt                                                  string
 
+	backup     *backup // nil before the first
 	people     *people
 	truth      *truth
 	model      *model
@@ -96,7 +97,8 @@ type run struct {
 	start, end time.Time
 	err        error
 	ended      bool
-	died       bool // the process died meanwhile
+	died       bool      // the process died meanwhile
+	of         *campaign // whose part of the run this is; nil for the run as a whole
 }
 
 // whole tells whether all that the job had to do was done.
@@ -107,6 +109,7 @@ func newWorld(t *testing.T, seed uint64, r *recording) *world {
 	w.org, w.rf = sandbox.NewOrg(w.now), sandbox.NewReferralFactory(w.now)
 	w.truth = newTruth(w)
 	w.setUp()
+	w.key = w.rf.Key()
 	w.model = newModel(w)
 	w.invariants = newInvariants(w)
 	w.disk = &disk{path: filepath.Join(folder(t), "qualifyd.db"), recording: r, look: w.invariants.look}
@@ -175,7 +178,7 @@ func (w *world) start(content []byte) {
 	w.store = w.disk.open(w.t, content)
 	w.invariants.forget()
 	rf, err := referralfactory.New(referralfactory.Options{
-		BaseURL: "https://" + rfHost + "/api/v2", APIKey: w.rf.Key(), CallsPerMinute: enough, Transport: w.transport(), Jitter: w.another, Log: zerolog.Nop(),
+		BaseURL: "https://" + rfHost + "/api/v2", APIKey: w.key, CallsPerMinute: enough, Transport: w.transport(), Jitter: w.another, Log: zerolog.Nop(),
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -188,14 +191,8 @@ func (w *world) start(content []byte) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	var campaigns []rules.Campaign
-	for _, c := range w.campaigns {
-		campaigns = append(campaigns, c.configured())
-	}
 	w.poller = poll.New(poll.Options{
-		Store: w.store, Salesforce: sf, ReferralFactory: rf, Account: rfHost + " " + w.rf.Key(),
-		Zone: w.zone, Log: zerolog.Nop(),
-		Settings: poll.Settings{Campaigns: campaigns, Overlap: overlap, Reconcile: func(last time.Time) time.Time { return last.Add(24 * time.Hour) }},
+		Store: w.store, Salesforce: sf, ReferralFactory: rf, Account: w.account(), Zone: w.zone, Log: zerolog.Nop(), Settings: w.settings(),
 	})
 	w.deliverer = deliver.New(deliver.Options{Store: w.store, ReferralFactory: rf, Ready: w.poller.AccountKnown, Log: zerolog.Nop()})
 }
@@ -320,8 +317,17 @@ func (w *world) day() {
 	if w.chance(0.01) {
 		w.restart()
 	}
+	if w.chance(0.03) {
+		w.backUp()
+	}
+	if w.backup != nil && w.chance(0.01) {
+		w.restore()
+	}
 	if w.chance(0.01) {
 		w.changeRule()
+	}
+	if w.key != w.rf.Key() && w.chance(0.4) {
+		w.people.takeKey()
 	}
 	w.outage = nil
 	if w.chance(w.faultRate) {

@@ -178,7 +178,7 @@ func (m *model) together(a, b int64, one *record) []int64 {
 // next is whose a record may be after a pass that has seen it like this.
 func (m *model) next(c *campaign, one *record, v version, was int64, p *run, certain bool) []int64 {
 	if !v.there() {
-		return []int64{was}
+		return m.takenForCreated(c, one, v, was)
 	}
 	out := []int64{}
 	for _, r := range m.w.people.list {
@@ -217,6 +217,21 @@ func (m *model) next(c *campaign, one *record, v version, was int64, p *run, cer
 	out = union(out, was, nobody, ambiguous)
 	for _, r := range perhaps {
 		out = union(out, m.adopt(r, one, was, false)...)
+	}
+	return out
+}
+
+// takenForCreated is whose a record may be that is not there. One that was merged before anybody saw it can be taken for the one that was asked for by a
+// request whose answer was lost, where no code tells them apart.
+func (m *model) takenForCreated(c *campaign, one *record, v version, was int64) []int64 {
+	out := []int64{was}
+	if !c.create || c.coded || one.object != c.object || v.f["MasterRecordId"] == nil || v.email() == "" {
+		return out
+	}
+	for _, r := range m.w.people.list {
+		if r.campaign == c && r.maybeKnown && slices.Contains(r.believed, v.email()) && one.created().After(r.joinedAt) {
+			out = union(out, r.id)
+		}
 	}
 	return out
 }

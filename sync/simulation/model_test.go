@@ -3,6 +3,7 @@ package simulation
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"qualifyd/rules"
@@ -61,13 +62,9 @@ type referral struct {
 type model struct {
 	w *world
 
-	owners      map[claim]*ownership
-	sweeps      []*run
-	lastPoll    time.Time // when a poll last ended, however it ended
-	deepAct     int       // acts until this one are known whatever their stamps
-	wholeBefore int       // when the newest whole pass before this one began
-	deepBefore  int       // the same before the newest pass
-	rewritten   bool      // a value was rewritten in Setup
+	owners    map[claim]*ownership
+	lastPoll  time.Time // when a poll last ended, however it ended
+	rewritten bool      // a value was rewritten in Setup
 
 	booked int // qualifications of the book that were looked at
 
@@ -101,9 +98,15 @@ func (m *model) see(runs []*run) {
 
 // swept is a sweep.
 func (m *model) swept(s *run) {
-	m.sweeps = append(m.sweeps, s)
+	parts := map[*campaign]*run{}
+	for _, c := range m.w.campaigns {
+		if part := s.partOf(c); part != nil {
+			c.sweeps, parts[c] = append(c.sweeps, part), part
+		}
+	}
 	for _, r := range m.w.people.list {
-		if r.joinAct > s.to {
+		s := parts[r.campaign]
+		if s == nil || r.joinAct > s.to {
 			continue
 		}
 		if !r.maybeKnown {
@@ -129,7 +132,8 @@ func (m *model) swept(s *run) {
 
 func (m *model) forgetOldEmails(s *run) {
 	for _, r := range m.w.people.list {
-		if r.joinAct <= s.from && !r.removed && r.emailAct <= s.from {
+		part := s.partOf(r.campaign)
+		if part != nil && part.whole() && r.joinAct <= s.from && !r.removed && r.emailAct <= s.from {
 			r.believed = []string{r.emails[len(r.emails)-1]} // no part of the list of all: more may be added to either
 		}
 	}
@@ -165,7 +169,7 @@ func (m *model) existed(r *referral, created time.Time) answer {
 		return no
 	}
 	var least, most time.Time
-	for _, s := range m.sweeps {
+	for _, s := range r.campaign.sweeps {
 		if s.whole() && s.to < r.joinAct && !s.start.Add(slack).After(r.shownFirst.Add(-time.Hour)) {
 			least = s.start.Add(-slack)
 		}
@@ -210,32 +214,49 @@ func (m *model) counts(r *referral) (least, most time.Time, known bool) {
 
 // polled is a pass over Salesforce.
 func (m *model) polled(p *run) {
-	for _, c := range m.w.campaigns {
-		if c.firstTry.IsZero() {
-			c.firstTry = p.start
-		}
-		if c.firstDone.IsZero() && p.whole() && m.sweptBefore(p.from) {
-			c.firstDone = p.end
-		}
-	}
-	if p.whole() {
-		m.deepBefore = m.deepAct
-		if !m.lastPoll.IsZero() && p.start.Sub(m.lastPoll) > 24*time.Hour+time.Minute {
-			m.deepAct = p.from
-		}
-	}
+	due := !m.lastPoll.IsZero() && p.start.Sub(m.lastPoll) > 24*time.Hour+time.Minute
 	m.lastPoll = p.end
-	defer func() {
-		if p.whole() {
-			m.wholeBefore = p.from
-		}
-	}()
 	for _, c := range m.w.campaigns {
-		m.link(c, p)
+		if part := p.partOf(c); part != nil {
+			m.polledFor(c, part, due)
+		} else {
+			c.missed = c.missed || p.whole()
+			m.lookThrough(p.blindTo(c))
+		}
 	}
+}
+
+// polledFor is a campaign's part of a pass. due is set when the daily look at everybody is due for certain.
+func (m *model) polledFor(c *campaign, p *run, due bool) {
+	if c.firstTry.IsZero() {
+		c.firstTry = p.start
+	}
+	if !p.whole() {
+		m.lookThrough(p)
+		return
+	}
+	if c.firstDone.IsZero() && c.sweptBefore(p.from) && m.allShown(c) {
+		c.firstDone = p.end
+	}
+	c.dailyBefore = c.dailyAct
+	if due {
+		c.dailyAct = p.from
+	}
+	if due || c.missed { // with other campaigns in the config everybody is looked at
+		c.deepAct, c.missed = p.from, false
+	}
+	m.lookThrough(p)
+	c.wholeBefore, c.wholeStart = p.from, p.start
+}
+
+// lookThrough is what a campaign's part of a pass may have seen, and what comes of it.
+func (m *model) lookThrough(p *run) {
+	m.link(p.of, p)
 	for _, r := range m.w.people.list {
-		m.lookUp(r, p)
-		m.judge(r, p)
+		if r.campaign == p.of {
+			m.lookUp(r, p)
+			m.judge(r, p)
+		}
 	}
 }
 
@@ -246,6 +267,10 @@ func (m *model) ruleChanges(c *campaign) {
 	if c.firstTry.IsZero() {
 		return // nobody has known the former one
 	}
+	if !c.firstDone.IsZero() {
+		c.former = nil
+	}
+	c.former = append(c.former, c.rule)
 	c.perhaps = c.firstDone.IsZero() && (c.perhaps || !c.changed)
 	c.changed, c.firstTry, c.firstDone = true, time.Time{}, time.Time{}
 	for _, r := range m.w.people.list {
@@ -262,8 +287,8 @@ func (m *model) ruleChanges(c *campaign) {
 }
 
 // sweptBefore tells whether a sweep was whole before an act. A pass begins with one: until then nobody is known who could qualify.
-func (m *model) sweptBefore(act int) bool {
-	return slices.ContainsFunc(m.sweeps, func(s *run) bool { return s.whole() && s.to < act })
+func (c *campaign) sweptBefore(act int) bool {
+	return slices.ContainsFunc(c.sweeps, func(s *run) bool { return s.whole() && s.to < act })
 }
 
 // sight is what a pass may have seen of a record.
@@ -274,42 +299,71 @@ type sight struct {
 
 func (m *model) sight(one *record, p *run) sight {
 	s := sight{versions: one.during(p.from, p.to)}
-	s.certain = p.whole() && len(s.versions) == 1 && s.versions[0].act <= p.from && m.shows(s.versions[0].act, s.versions[0].at, s.versions[0].stamp())
+	s.certain = p.whole() && m.shown(p.of, one.object) && len(s.versions) == 1 && s.versions[0].act <= p.from && p.of.shows(s.versions[0].act, s.versions[0].at, s.versions[0].stamp())
 	return s
 }
 
 // clear tells whether a field was certainly there to be seen in a pass: it is not hidden, and a field that came back is known since a day ago.
-func (m *model) clear(object, field string) bool {
-	f := m.w.people.fields[object+"."+field]
-	return f == nil || !f.hidden && f.act <= m.deepBefore
+func (m *model) clear(c *campaign, object, field string) bool { return m.shown(c, object+"."+field) }
+
+// shown is clear for a field, "Lead.Status", or an object, "Lead", which is looked for every ten minutes.
+func (m *model) shown(c *campaign, name string) bool {
+	f := m.w.people.fields[name]
+	switch {
+	case f == nil:
+		return true
+	case f.hidden:
+		return false
+	case slices.Contains(objects, name):
+		return c.wholeStart.After(f.at.Add(11 * time.Minute))
+	}
+	return f.act <= c.dailyBefore
+}
+
+// needs are the objects that a campaign depends on: its own, those on which existing customers are looked for, and what its conversions make.
+func (c *campaign) needs() []string {
+	needs := []string{c.object}
+	if c.duplicates == "do_nothing" {
+		needs = append(needs, "Lead", "Contact")
+	}
+	if strings.HasPrefix(c.method, "lead_converts") {
+		needs = append(needs, "Opportunity")
+	}
+	return needs
+}
+
+// allShown tells whether all that a campaign depends on was certainly there to be seen.
+func (m *model) allShown(c *campaign) bool {
+	return !slices.ContainsFunc(c.needs(), func(object string) bool { return !m.shown(c, object) })
 }
 
 // recognises tells whether all that a campaign's referrals are recognised by was certainly there to be seen.
 func (m *model) recognises(c *campaign) bool {
-	return !c.coded || m.clear("Lead", codeField) && m.clear("Contact", codeField) && m.clear("Opportunity", codeField)
+	return m.allShown(c) && (!c.coded || m.clear(c, "Lead", codeField) && m.clear(c, "Contact", codeField) && m.clear(c, "Opportunity", codeField))
 }
 
 // prompt is how late a change may appear below its stamp to be found by the overlap.
 const prompt = 14 * time.Minute
 
 // shows tells whether something that appeared at a time, and is stamped with another, is found for certain by the first whole pass after it.
-func (m *model) shows(act int, at, stamp time.Time) bool {
-	return act <= m.deepAct || at.Sub(stamp) <= prompt
+func (c *campaign) shows(act int, at, stamp time.Time) bool {
+	return act <= c.deepAct || at.Sub(stamp) <= prompt
 }
 
 // showsRow is shows for a history row, which is hidden while its record is: what was not seen before then, only the look at everybody shows.
-func (m *model) showsRow(one *record, row historyRow) bool {
-	atDeep, hidden := version{}, false
+func (m *model) showsRow(c *campaign, one *record, row historyRow) bool {
+	object := m.w.people.fields[one.object]
+	atDeep, hidden := version{}, object != nil && object.act >= row.act
 	for _, v := range one.versions {
 		hidden = hidden || v.invisible && v.act > row.act
-		if v.act <= m.deepAct {
+		if v.act <= c.deepAct {
 			atDeep = v
 		}
 	}
 	if hidden {
-		return row.act <= m.deepAct && atDeep.there()
+		return row.act <= c.deepAct && atDeep.there() && m.shown(c, one.object)
 	}
-	return m.shows(row.act, row.at, row.t)
+	return c.shows(row.act, row.at, row.t)
 }
 
 // there tells whether a record was certainly there to be seen.
@@ -327,7 +381,7 @@ func (m *model) judge(r *referral, p *run) {
 			continue
 		}
 		x, y := m.proof(r, one, p, own)
-		if one.ours && one.versions[0].act > m.wholeBefore {
+		if one.ours && one.versions[0].act > p.of.wholeBefore {
 			y = false // the pass that finds the record of a lost answer leaves the judging to the next
 		}
 		if x && !may {
@@ -342,7 +396,7 @@ func (m *model) judge(r *referral, p *run) {
 	if r.shown && !r.may {
 		r.may, r.why = true, why
 	}
-	must = must && !r.mayBlocked && r.knownAt(p.from) && !r.unsure
+	must = must && m.allShown(r.campaign) && !r.mayBlocked && r.knownAt(p.from) && !r.unsure
 	switch {
 	case must:
 		if !r.must {

@@ -77,7 +77,7 @@ func set(s string) []string {
 // becomes tells whether a record became the value of the rule: by two observations, by its creation, by a history row.
 func (m *model) becomes(r *referral, one *record, p *run, own *ownership, at func(version) bool) (may, must bool) {
 	s, t := m.sight(one, p), r.tie(one)
-	s.certain = s.certain && m.clear(one.object, r.campaign.watched.set())
+	s.certain = s.certain && m.clear(r.campaign, one.object, r.campaign.watched.set())
 	m.observe(r, one, s, p, own, at)
 	least, most, known := m.counts(r)
 	there := slices.ContainsFunc(s.versions, version.there)
@@ -94,7 +94,7 @@ func (m *model) becomes(r *referral, one *record, p *run, own *ownership, at fun
 		if alive && !row.t.Before(least) {
 			may = true
 		}
-		if known && own.must(r.id) && s.there() && row.act <= p.from && m.showsRow(one, row) && !row.t.Before(most) {
+		if known && own.must(r.id) && s.there() && row.act <= p.from && m.showsRow(r.campaign, one, row) && !row.t.Before(most) {
 			must = true
 		}
 	}
@@ -254,7 +254,7 @@ func (m *model) reachesStage(r *referral, lead, deal *record, p *run) (may, must
 		alone := (i == 0 || !deal.rows[i-1].t.Equal(row.t)) && (i+1 == len(deal.rows) || !deal.rows[i+1].t.Equal(row.t))
 		born := row.first && row.t.Sub(deal.created()).Abs() <= time.Minute // not so of one that a loader has back-dated
 		told := born && m.w.people.firstRow || i > 0 && (!deal.rows[i-1].first || m.w.people.firstRow)
-		sure := known && alone && told && row.act <= p.from && m.showsRow(deal, row) && !row.t.Before(most)
+		sure := known && alone && told && row.act <= p.from && m.showsRow(r.campaign, deal, row) && !row.t.Before(most)
 		switch {
 		case old:
 			by := r.tie(lead).convertedBy

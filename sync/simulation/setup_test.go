@@ -11,22 +11,45 @@ import (
 
 // campaign is a campaign as its config says.
 type campaign struct {
-	id         int64
-	method     string
+	id int64
+	rule
 	object     string
 	create     bool
 	coded      bool // referral_code_field is set
 	duplicates string
-	watched    watched // of the field methods
-	stage      string
 	braked     bool
 	effective  time.Time // zero where the config does not say
+	out        bool      // it is not in the config
+	movedAct   int       // when it left the config, or came back
+	restored   bool      // a backup was restored: its first sweep may have been another
 
 	// What the model knows of the rule, as it is now.
 	changed             bool      // it was another before
-	since               time.Time // ... until then
+	former              []rule    // ... the last that qualifyd has known for certain, and those since that it may have known
+	since               time.Time // ... until then, or out of the config
 	perhaps             bool      // ... of which it is not certain that qualifyd has known it
 	firstTry, firstDone time.Time // when the first poll under it began, and when the first whole one ended
+
+	// ... and of the runs that it was in the config for.
+	sweeps      []*run
+	missed      bool // whole passes have gone by while it was not
+	deepAct     int  // acts until this one are known whatever their stamps
+	dailyAct    int  // ... by a regular look at everybody
+	dailyBefore int  // the same before the newest pass
+	wholeBefore int  // when the newest whole pass before this one began
+	wholeStart  time.Time
+}
+
+// rule is when a campaign's referrals qualify.
+type rule struct {
+	method  string
+	watched watched // of the field methods
+	stage   string
+}
+
+// same tells whether two rules ask for the same.
+func (r rule) same(other rule) bool {
+	return r.method == other.method && r.watched.field == other.watched.field && strings.EqualFold(r.watched.value, other.watched.value)
 }
 
 // watched is a field and the value that it has to become.
@@ -139,29 +162,6 @@ func (w *world) randomCampaign(id int64) *campaign {
 	}
 	w.tell("campaign %d: %s %s object=%s create=%v coded=%v duplicates=%s braked=%v effective=%v", id, c.method, c.watched.field, c.object, c.create, c.coded, c.duplicates, c.braked, c.effective)
 	return c
-}
-
-// changeRule gives a campaign another rule of the same kind of record, as an admin does, and starts the process with it.
-func (w *world) changeRule() {
-	c := pick(w, w.campaigns)
-	before := *c
-	switch c.method {
-	case "lead_field_changes":
-		c.watched = pick(w, leadFields)
-	case "contact_field_changes":
-		c.watched = pick(w, contactFields)
-	case "lead_converts":
-		c.method, c.stage = "lead_converts_to_stage", wonStage
-	case "lead_converts_to_stage":
-		c.method, c.stage = "lead_converts", ""
-	}
-	if c.method == before.method && c.watched.field == before.watched.field && strings.EqualFold(c.watched.value, before.watched.value) {
-		c.watched = before.watched
-		return
-	}
-	w.tell("campaign %d has another rule: %s %s", c.id, c.method, c.watched.field)
-	w.model.ruleChanges(c)
-	w.restart()
 }
 
 // configured is the campaign as qualifyd takes it.
