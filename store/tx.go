@@ -142,6 +142,7 @@ type Campaign struct {
 	FirstSweep    uint64    // number of the first complete sweep; 0 before it
 	Sweeps        []time.Time
 	Brake         []time.Time // instants of the newest verdicts
+	CodeFields    []string    // fields in which its referrals' codes could be read, "Lead.Referral_Code__c"
 	// Parked and ParkedWhy are how the rule last stood, for those who ask while no pass runs.
 	Parked    string
 	ParkedWhy string

@@ -423,3 +423,40 @@ func TestALinkFromTheFutureDoesNotBlindTheLooksAfterIt(t *testing.T) {
 		w.WantOnly(ann)
 	})
 }
+
+// While the code field is hidden, a Lead with one's code and another's e-mail is made and qualified: it is the one's whose code it has, and not the other's.
+func TestALeadThatIsMadeWhileCodesAreHiddenIsNotLinkedByItsEMail(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann, bob := w.Known("Ann"), w.Known("Bob")
+		w.Passes(1)
+		w.org.HideField("Lead", codeField)
+		lead := w.Lead(bob, sandbox.Fields{codeField: ann.Code})
+		w.Passes(1)
+		w.Status(lead, goodValue)
+		w.Passes(2)
+		w.WantOnly()
+		w.Restart()
+		w.Passes(1)
+		w.WantOnly()
+		w.org.ShowField("Lead", codeField)
+		w.After(25 * time.Hour)
+		w.Passes(2)
+		w.WantOnly(ann)
+		w.WantLinks(bob)
+	})
+}
+
+// A code field that the object never had keeps nobody from being known by the e-mail.
+func TestWithoutACodeFieldLeadsAreLinkedByTheirEMail(t *testing.T) {
+	c := fieldCampaign()
+	c.CodeField = "Voucher__c"
+	running(t, one(c), func(w *world) {
+		ann := w.Known("Ann")
+		w.Passes(1)
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.Status(lead, goodValue)
+		w.Passes(1)
+		w.WantOnly(ann)
+	})
+}

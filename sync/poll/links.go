@@ -122,7 +122,9 @@ func (t *pass) claimant(tx *store.Tx, r rules.Referral, c rules.Campaign, s seen
 		Fresh:    len(asked) > 0,
 		Code:     known && code != "" && code == r.Code || !known && link.Kinds.Has(rules.ByCode),
 	}
-	claim.Email = t.hasEmail(r, c, s, link) && !t.othersCode(tx, r, code)
+	// A record that may carry somebody else's code is linked to nobody anew by its e-mail; what is linked by it stays.
+	unknown := !known && t.codeless[c.ID] && !link.Kinds.Has(rules.ByEmail)
+	claim.Email = t.hasEmail(r, c, s, link) && !unknown && !t.othersCode(tx, r, code)
 	for _, kind := range asked {
 		claim.Kinds = claim.Kinds.With(kind)
 	}

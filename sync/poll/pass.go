@@ -20,6 +20,7 @@ type pass struct {
 	orgID     string // by the login; "" where it did not tell
 	described describes
 	rules     map[int64]rules.Rule // by campaign id
+	codeless  map[int64]bool       // campaigns whose codes could once be read on their object, and cannot now
 	deltas    []*delta
 	problems  []error // what the pass goes on from
 

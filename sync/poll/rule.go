@@ -189,11 +189,14 @@ func (t *pass) parkedOn(object rules.Object) bool {
 
 // resolveRules works out every campaign's rule from its config, the describes, and what is remembered of the campaign.
 func (t *pass) resolveRules() error {
-	t.rules = map[int64]rules.Rule{}
+	t.rules, t.codeless = map[int64]rules.Rule{}, map[int64]bool{}
 	return t.update(func(tx *store.Tx) error {
 		for _, c := range t.Campaigns {
 			known, err := tx.Campaign(c.ID)
 			if err != nil {
+				return err
+			}
+			if err := t.noteCodes(tx, c, &known); err != nil {
 				return err
 			}
 			rule := t.described.rule(c, known)
@@ -204,6 +207,28 @@ func (t *pass) resolveRules() error {
 		}
 		return nil
 	})
+}
+
+// noteCodes remembers that the codes on a campaign's object can be read, or finds that they could once and cannot any more.
+func (t *pass) noteCodes(tx *store.Tx, c rules.Campaign, known *store.Campaign) error {
+	d, described := t.described[c.Object]
+	if c.CodeField == "" || !described || d.Gone {
+		return nil
+	}
+	f, readable := d.Field(c.CodeField)
+	name := string(c.Object) + "." + c.CodeField
+	if readable {
+		name = string(c.Object) + "." + f.Name
+	}
+	seen := slices.ContainsFunc(known.CodeFields, func(seen string) bool { return strings.EqualFold(seen, name) })
+	switch {
+	case readable && !seen:
+		known.CodeFields = append(known.CodeFields, name)
+		return tx.PutCampaign(*known)
+	case !readable && seen:
+		t.codeless[c.ID] = true
+	}
+	return nil
 }
 
 // notePark remembers, says and has judged anew what changed about a campaign being parked.
