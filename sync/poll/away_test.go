@@ -301,6 +301,25 @@ func TestAnObjectThatComesBackIsReadWithinMinutes(t *testing.T) {
 	})
 }
 
+// Leads come back into sight, and their history with them: a value that comes and goes between two polls counts again.
+func TestTheHistoryOfAnObjectComesBackWithIt(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		w.org.Track("Lead", "Status", true)
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.org.HideObject("Lead")
+		w.TryPass()
+		w.org.ShowObject("Lead")
+		w.After(10 * time.Minute)
+		w.Passes(2)
+		w.Status(lead, goodValue)
+		w.Status(lead, "Working - Contacted")
+		w.Passes(1)
+		w.WantOnly(ann)
+	})
+}
+
 // The permission set is taken from the Salesforce user, and given back: a pass that may read nothing at all finds that out too.
 func TestWhereNothingMayBeReadIsFoundToBeOver(t *testing.T) {
 	everything := []string{"Lead", "Contact", "Opportunity"}

@@ -117,6 +117,11 @@ func (t *pass) describe(ctx context.Context, object rules.Object) error {
 				return err
 			}
 		}
+		if known && before.Gone && !gone { // its history went out of sight with it
+			if err := tx.PutDescribe(historyOf(object), described{}); err != nil {
+				return err
+			}
+		}
 		if cameBack || known && before.Asks != now.Asks {
 			if err := reconcileSoon(tx); err != nil {
 				return err
