@@ -61,7 +61,8 @@ func (p *people) show(r *record) {
 
 // hideField takes a field from the integration user, or gives it back.
 func (p *people) hideField() {
-	name := pick(p.w, []string{"Lead.Status", "Lead.Score__c", "Contact.LeadSource", "Contact.Tier__c", "Opportunity." + codeField})
+	name := pick(p.w, []string{"Lead.Status", "Lead.Score__c", "Contact.LeadSource", "Contact.Tier__c",
+		"Lead." + codeField, "Contact." + codeField, "Opportunity." + codeField})
 	p.setHidden(name, !p.hides(name))
 }
 

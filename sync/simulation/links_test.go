@@ -225,7 +225,7 @@ func (m *model) next(c *campaign, one *record, v version, was int64, p *run, cer
 // request whose answer was lost, where no code tells them apart.
 func (m *model) takenForCreated(c *campaign, one *record, v version, was int64) []int64 {
 	out := []int64{was}
-	if !c.create || c.coded || one.object != c.object || v.f["MasterRecordId"] == nil || v.email() == "" {
+	if !c.create || c.coded && m.recognises(c) || one.object != c.object || v.f["MasterRecordId"] == nil || v.email() == "" {
 		return out
 	}
 	for _, r := range m.w.people.list {
