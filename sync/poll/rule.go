@@ -214,7 +214,7 @@ func (t *pass) resolveRules() error {
 	})
 }
 
-// noteCodes remembers that the codes on a campaign's object can be read, or finds that they could once and cannot any more.
+// noteCodes remembers that the codes on a campaign's object can be read, and says when they could and cannot any more.
 func (t *pass) noteCodes(tx *store.Tx, c rules.Campaign, known *store.Campaign) error {
 	d, described := t.described[c.Object]
 	if c.CodeField == "" || !described || d.Gone {
@@ -226,14 +226,23 @@ func (t *pass) noteCodes(tx *store.Tx, c rules.Campaign, known *store.Campaign) 
 		name = string(c.Object) + "." + f.Name
 	}
 	seen := slices.ContainsFunc(known.CodeFields, func(seen string) bool { return strings.EqualFold(seen, name) })
-	switch {
-	case readable && !seen:
+	if readable && !seen {
 		known.CodeFields = append(known.CodeFields, name)
 		return tx.PutCampaign(*known)
-	case !readable && seen:
-		t.codeless[c.ID] = true
 	}
-	return nil
+	hidden := seen && !readable
+	t.codeless[c.ID] = hidden
+	if hidden == known.CodesHidden {
+		return nil
+	}
+	if hidden {
+		t.Log.Warn().Int64(logged.Campaign, c.ID).Strs(logged.Fields, []string{name}).
+			Msg("the Salesforce user may not read the referral codes any more; until it may, no record is newly linked by its e-mail, for it may have another's code")
+	} else {
+		t.Log.Info().Int64(logged.Campaign, c.ID).Strs(logged.Fields, []string{name}).Msg("the referral codes can be read again")
+	}
+	known.CodesHidden = hidden
+	return tx.PutCampaign(*known)
 }
 
 // notePark remembers, says and has judged anew what changed about a campaign being parked.
