@@ -304,7 +304,7 @@ func (i *invariants) missing(one *record, v int, rows []historyRow, s rules.Snap
 		return "what it is since " + clock(one.versions[v].at)
 	}
 	for _, row := range rows {
-		if i.promisedRow(one, row) && count(rows, row) > rowsIn(s, row) {
+		if i.promisedRow(one, row) && i.count(rows, row) > rowsIn(s, row) {
 			return fmt.Sprintf("the history row that says %s became %v at %s", row.field, row.new, clock(row.t))
 		}
 	}
@@ -366,10 +366,10 @@ func (i *invariants) promisedRow(one *record, row historyRow) bool {
 	})
 }
 
-// count is how many rows look like one.
-func count(rows []historyRow, like historyRow) (n int) {
+// count is how many rows that the org keeps look like one.
+func (i *invariants) count(rows []historyRow, like historyRow) (n int) {
 	for _, r := range rows {
-		if r.field == like.field && r.t.Equal(like.t) {
+		if kept := !r.first || i.w.people.firstRow; kept && r.field == like.field && r.t.Equal(like.t) {
 			n++
 		}
 	}
