@@ -63,6 +63,11 @@ func (p *people) show(r *record) {
 func (p *people) hideField() {
 	name := pick(p.w, []string{"Lead.Status", "Lead.Score__c", "Contact.LeadSource", "Contact.Tier__c",
 		"Lead." + codeField, "Contact." + codeField, "Opportunity." + codeField})
+	for _, c := range p.w.campaigns {
+		if name == c.object+"."+codeField && !c.codesSeen {
+			return // a field that never was there tells nobody apart
+		}
+	}
 	p.setHidden(name, !p.hides(name))
 }
 

@@ -238,6 +238,7 @@ func (m *model) polledFor(c *campaign, p *run, due bool) {
 	if c.firstDone.IsZero() && c.sweptBefore(p.from) && m.allShown(c) {
 		c.firstDone = p.end
 	}
+	c.codesSeen = c.codesSeen || m.shown(c, c.object) && m.clear(c, c.object, codeField)
 	c.dailyBefore = c.dailyAct
 	if due {
 		c.dailyAct = p.from

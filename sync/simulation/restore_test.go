@@ -55,6 +55,11 @@ func (w *world) restore() {
 	if !known {
 		return // with another key, nobody would know the account
 	}
+	for _, c := range w.campaigns {
+		if w.people.hides(c.object+"."+codeField) && !b.campaigns[c].codesSeen {
+			return // nor that there are codes
+		}
+	}
 	if w.disk.left != nil {
 		w.die()
 	}

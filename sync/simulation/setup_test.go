@@ -32,6 +32,7 @@ type campaign struct {
 
 	// ... and of the runs that it was in the config for.
 	sweeps      []*run
+	codesSeen   bool // the codes on its object could be read once, for certain
 	missed      bool // whole passes have gone by while it was not
 	deepAct     int  // acts until this one are known whatever their stamps
 	dailyAct    int  // ... by a regular look at everybody
