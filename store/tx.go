@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -152,6 +153,20 @@ func (tx *Tx) Campaign(id int64) (Campaign, error) {
 	c, _, err := get[Campaign](tx, campaignBucket, idKey(id))
 	c.ID = id
 	return c, err
+}
+
+// Campaigns lists what is remembered of campaigns, also of those that have left the config.
+func (tx *Tx) Campaigns() ([]Campaign, error) {
+	var out []Campaign
+	err := tx.bolt.Bucket(campaignBucket).ForEach(func(key, raw []byte) error {
+		var c Campaign
+		if err := json.Unmarshal(raw, &c); err != nil {
+			return fmt.Errorf("%w: campaign %d cannot be read: %w", ErrDamaged, keyID(key), err)
+		}
+		out = append(out, c)
+		return nil
+	})
+	return out, err
 }
 
 // PutCampaign remembers a campaign.
