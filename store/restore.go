@@ -170,10 +170,11 @@ func qualified(s rules.Standing) bool { return s == rules.Delivered || s == rule
 func (r *Restored) carry(tx *Tx, later carried, now time.Time) error {
 	one, found, err := tx.Referral(later.ID)
 	debt, owed, errDebt := tx.Debt(later.ID)
+	stands := one.Standing == later.Standing || qualified(one.Standing) && qualified(later.Standing)
 	switch {
 	case err != nil || errDebt != nil:
 		return errors.Join(err, errDebt)
-	case later.debt == nil && (one.Standing == later.Standing || qualified(one.Standing) && qualified(later.Standing)), later.debt != nil && owed && debt == *later.debt:
+	case later.debt == nil && !owed && stands, later.debt != nil && owed && debt == *later.debt:
 		return nil // as it was
 	case later.Standing == rules.Delivered && one.Standing != rules.Delivered:
 		later.Standing = rules.Elsewhere // that it was us is told by the replaced store only

@@ -203,6 +203,35 @@ func TestARestoreKeepsWhatTheBrakesHaveCounted(t *testing.T) {
 	same(t, "problems", check(t, path).Problems, []string{})
 }
 
+// The backup has an order to set somebody back, which was dropped since: what was ordered last holds.
+func TestARestoreSetsNobodyBackWhoseOrderWasTakenBackSince(t *testing.T) {
+	path, target := furnishedStore(t, 10), filepath.Join(t.TempDir(), "backup.db")
+	const id = 1000
+	changeClosed(t, path, func(tx *store.Tx) error {
+		r, _, err := tx.Referral(id)
+		r.Standing = rules.Delivered
+		return errors.Join(err, tx.PutReferral(r), tx.Append(store.Entry{At: at, Act: store.ActDelivered, Referral: id, Campaign: 101}),
+			tx.Append(store.Entry{At: at, Act: store.ActUnqualify, Referral: id, Campaign: 101}),
+			tx.Owe(store.Debt{Referral: id, Campaign: 101, Undo: true, Since: at, By: "ann: x"}))
+	})
+	if _, err := backup(t, path, target, false); err != nil {
+		t.Fatal(err)
+	}
+	changeClosed(t, path, func(tx *store.Tx) error {
+		return errors.Join(tx.Settle(id), tx.Append(store.Entry{At: at, Act: store.ActDropped, Referral: id, Campaign: 101}))
+	})
+	if _, err := store.Restore(path, target, at, nil); err != nil {
+		t.Fatal(err)
+	}
+	changeClosed(t, path, func(tx *store.Tx) error {
+		r, _, err := tx.Referral(id)
+		_, owed, errDebt := tx.Debt(id)
+		same(t, "its standing, and whether it is to be set back", []any{r.Standing, owed}, []any{rules.Delivered, false})
+		return errors.Join(err, errDebt)
+	})
+	same(t, "problems", check(t, path).Problems, []string{})
+}
+
 func TestNothingIsCarriedOverFromAStoreThatDoesNotGoOnFromTheBackup(t *testing.T) {
 	target := filepath.Join(t.TempDir(), "backup.db")
 	path := furnishedStore(t, 0)
