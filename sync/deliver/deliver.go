@@ -123,12 +123,13 @@ func (d *Deliverer) waiting(debt store.Debt) error {
 	return nil
 }
 
-// note sets when an entry is tried again: soon after the first trouble, then less and less often. hurries is how often somebody was in a hurry when
-// the try began: who was since then wants another one.
+// note sets when an entry is tried again: soon after the first trouble, then less and less often. A refused key is no trouble of the entry's: kept, it
+// would be told of again when the key is good. hurries is how often somebody was in a hurry when the try began: who was since then wants another one.
 func (d *Deliverer) note(debt store.Debt, err error, hurries int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err == nil {
+	var refused *referralfactory.Refused
+	if err == nil || errors.As(err, &refused) {
 		delete(d.waits, debt.Referral)
 		return
 	}
