@@ -224,6 +224,9 @@ func (d *Deliverer) readBack(ctx context.Context, id int64) (read reading, due b
 		return read, false, d.trouble(ctx, id, err)
 	}
 	err = d.update(func(tx *store.Tx) error {
+		if err := sentAhead(tx, id, read.now()); err != nil {
+			return err
+		}
 		if err := d.hear(tx, id, read.user.QualifiedAt, read.answer, begun); err != nil {
 			return err
 		}
@@ -231,6 +234,17 @@ func (d *Deliverer) readBack(ctx context.Context, id int64) (read reading, due b
 		return err
 	})
 	return read, due, err
+}
+
+// sentAhead has the two minutes of a request begin now that was sent when the service told a time far ahead of the true one: they would not pass before
+// that has come.
+func sentAhead(tx *store.Tx, id int64, now time.Time) error {
+	debt, owed, err := tx.Debt(id)
+	if err != nil || !owed || !debt.SentAt.After(now.Add(ResendAfter)) {
+		return err
+	}
+	debt.SentAt = now
+	return tx.Owe(debt)
 }
 
 // hear takes note of how a user was shown.
