@@ -253,11 +253,12 @@ func (tx *Tx) AddCalls(at time.Time, calls int) error {
 	return tx.put(callsBucket, key, n+calls)
 }
 
-// Calls is the number of Salesforce API calls begun in the 24 hours (to the hour) before an instant of service time.
+// Calls is the number of Salesforce API calls begun in the 24 hours (to the hour) before an instant of service time, and of any after it. Only those
+// that are more than a day ahead, which a wrong clock has told, are none of them: they would count until then.
 func (tx *Tx) Calls(at time.Time) (int, error) {
-	from, total := at.Add(-24*time.Hour).UTC().Format("2006-01-02T15"), 0
+	from, to, total := at.Add(-24*time.Hour).UTC().Format("2006-01-02T15"), at.Add(callsKept).UTC().Format("2006-01-02T15"), 0
 	c := tx.bolt.Bucket(callsBucket).Cursor()
-	for k, _ := c.Seek([]byte(from)); k != nil; k, _ = c.Next() {
+	for k, _ := c.Seek([]byte(from)); k != nil && string(k) <= to; k, _ = c.Next() {
 		n, _, err := get[int](tx, callsBucket, k)
 		if err != nil {
 			return 0, err

@@ -404,6 +404,21 @@ func TestAPassFromTheFuturePutsNoOtherOff(t *testing.T) {
 	})
 }
 
+// Calls that were counted at a time a year ahead use up no day's share until then.
+func TestCallsFromTheFutureAreNotOfToday(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		w.ahead = 365 * 24 * time.Hour
+		for range 20 {
+			w.TryPass()
+			w.After(time.Minute)
+		}
+		w.ahead = 0
+		w.Configure(func(o *poll.Options) { o.DailyCalls = poll.DailyCalls{Calls: 20} })
+		w.After(26 * time.Hour)
+		w.Pass()
+	})
+}
+
 // A create whose answer was lost in a pass that was told a time a year ahead is settled within minutes: till then nobody would be created nor judged.
 func TestALostCreateFromTheFutureIsSettledSoon(t *testing.T) {
 	for name, fault := range map[string]*sandbox.Fault{"carried out": {Lost: true}, "not carried out": {Refused: true}} {
