@@ -100,8 +100,14 @@ func (r *Restored) carryOver(current *Store, temp string, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		for _, one := range r.toCarryOver(current, owner) {
+		referrals, campaigns := r.toCarryOver(current, owner)
+		for _, one := range referrals {
 			if err := r.carry(tx, one, now); err != nil {
+				return err
+			}
+		}
+		for _, one := range campaigns {
+			if err := carryBrake(tx, one); err != nil {
 				return err
 			}
 		}
@@ -117,9 +123,9 @@ type carried struct {
 	debt *Debt // an order to set it back, or what was sent; nil where there is neither
 }
 
-// toCarryOver lists who is qualified or set back to pending, or about whom something is under way, in a store that goes on from the backup of an owner's
-// store. Where the ledger tells that, the account may be reached by another key since.
-func (r *Restored) toCarryOver(current *Store, owner Owner) (out []carried) {
+// toCarryOver lists who is qualified or set back to pending, or about whom something is under way, and the campaigns, in a store that goes on from the
+// backup of an owner's store. Where the ledger tells that, the account may be reached by another key since.
+func (r *Restored) toCarryOver(current *Store, owner Owner) (out []carried, campaigns []Campaign) {
 	err := guarded(func() error {
 		return current.View(func(tx *Tx) error {
 			now, err := tx.Owner()
@@ -128,7 +134,7 @@ func (r *Restored) toCarryOver(current *Store, owner Owner) (out []carried) {
 				return err
 			}
 			r.Since, r.Lost = true, tx.LedgerLength()-line
-			return tx.Referrals(func(one rules.Referral) error {
+			err = tx.Referrals(func(one rules.Referral) error {
 				debt, owed, err := tx.Debt(one.ID)
 				switch {
 				case owed && (debt.Undo || !debt.SentAt.IsZero()):
@@ -138,10 +144,24 @@ func (r *Restored) toCarryOver(current *Store, owner Owner) (out []carried) {
 				}
 				return err
 			})
+			if err == nil {
+				campaigns, err = tx.Campaigns()
+			}
+			return err
 		})
 	})
 	r.Since = r.Since && err == nil
-	return out
+	return out, campaigns
+}
+
+// carryBrake has a campaign's brake count what qualified since the backup: otherwise it would let as many go once more.
+func carryBrake(tx *Tx, later Campaign) error {
+	c, err := tx.Campaign(later.ID)
+	if err != nil || len(c.Brake)+len(later.Brake) == 0 {
+		return err
+	}
+	c.Brake = later.Brake
+	return tx.PutCampaign(c)
 }
 
 func qualified(s rules.Standing) bool { return s == rules.Delivered || s == rules.Elsewhere }
@@ -150,10 +170,11 @@ func qualified(s rules.Standing) bool { return s == rules.Delivered || s == rule
 func (r *Restored) carry(tx *Tx, later carried, now time.Time) error {
 	one, found, err := tx.Referral(later.ID)
 	debt, owed, errDebt := tx.Debt(later.ID)
+	stands := one.Standing == later.Standing || qualified(one.Standing) && qualified(later.Standing)
 	switch {
 	case err != nil || errDebt != nil:
 		return errors.Join(err, errDebt)
-	case later.debt == nil && (one.Standing == later.Standing || qualified(one.Standing) && qualified(later.Standing)), later.debt != nil && owed && debt == *later.debt:
+	case later.debt == nil && !owed && stands, later.debt != nil && owed && debt == *later.debt:
 		return nil // as it was
 	case later.Standing == rules.Delivered && one.Standing != rules.Delivered:
 		later.Standing = rules.Elsewhere // that it was us is told by the replaced store only

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -161,6 +162,74 @@ func TestARestoreGoesOnWithWhatIsUnderWay(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// changeClosed changes a store that nobody has open.
+func changeClosed(t *testing.T, path string, fn func(*store.Tx) error) {
+	t.Helper()
+	s, err := store.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	update(t, s, fn)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Otherwise a restore would let as many qualify again as the brake allows in its time.
+func TestARestoreKeepsWhatTheBrakesHaveCounted(t *testing.T) {
+	path, target := furnishedStore(t, 0), filepath.Join(t.TempDir(), "backup.db")
+	if _, err := backup(t, path, target, false); err != nil {
+		t.Fatal(err)
+	}
+	window := []time.Time{at.Add(time.Minute), at.Add(2 * time.Minute)}
+	changeClosed(t, path, func(tx *store.Tx) error {
+		c, err := tx.Campaign(101)
+		c.Brake = window
+		return errors.Join(err, tx.PutCampaign(c), tx.PutCampaign(store.Campaign{ID: 303, Brake: window}), tx.PutCampaign(store.Campaign{ID: 304}))
+	})
+	if _, err := store.Restore(path, target, at, nil); err != nil {
+		t.Fatal(err)
+	}
+	changeClosed(t, path, func(tx *store.Tx) error {
+		known, err := tx.Campaign(101)
+		came, errCame := tx.Campaign(303)
+		same(t, "the brake of a campaign that the backup has", known.Brake, window)
+		same(t, "what the backup knows of it", known.Fingerprint != "", true)
+		same(t, "one that came since", came, store.Campaign{ID: 303, Brake: window})
+		return errors.Join(err, errCame)
+	})
+	same(t, "problems", check(t, path).Problems, []string{})
+}
+
+// The backup has an order to set somebody back, which was dropped since: what was ordered last holds.
+func TestARestoreSetsNobodyBackWhoseOrderWasTakenBackSince(t *testing.T) {
+	path, target := furnishedStore(t, 10), filepath.Join(t.TempDir(), "backup.db")
+	const id = 1000
+	changeClosed(t, path, func(tx *store.Tx) error {
+		r, _, err := tx.Referral(id)
+		r.Standing = rules.Delivered
+		return errors.Join(err, tx.PutReferral(r), tx.Append(store.Entry{At: at, Act: store.ActDelivered, Referral: id, Campaign: 101}),
+			tx.Append(store.Entry{At: at, Act: store.ActUnqualify, Referral: id, Campaign: 101}),
+			tx.Owe(store.Debt{Referral: id, Campaign: 101, Undo: true, Since: at, By: "ann: x"}))
+	})
+	if _, err := backup(t, path, target, false); err != nil {
+		t.Fatal(err)
+	}
+	changeClosed(t, path, func(tx *store.Tx) error {
+		return errors.Join(tx.Settle(id), tx.Append(store.Entry{At: at, Act: store.ActDropped, Referral: id, Campaign: 101}))
+	})
+	if _, err := store.Restore(path, target, at, nil); err != nil {
+		t.Fatal(err)
+	}
+	changeClosed(t, path, func(tx *store.Tx) error {
+		r, _, err := tx.Referral(id)
+		_, owed, errDebt := tx.Debt(id)
+		same(t, "its standing, and whether it is to be set back", []any{r.Standing, owed}, []any{rules.Delivered, false})
+		return errors.Join(err, errDebt)
+	})
+	same(t, "problems", check(t, path).Problems, []string{})
 }
 
 func TestNothingIsCarriedOverFromAStoreThatDoesNotGoOnFromTheBackup(t *testing.T) {

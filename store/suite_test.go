@@ -212,6 +212,7 @@ func calls(t *testing.T, s *store.Store) {
 		{at.Add(24*time.Hour + 29*time.Minute), 20},
 		{at.Add(24*time.Hour + 30*time.Minute), 10},
 		{at.Add(48 * time.Hour), 0},
+		{at.Add(-3 * 24 * time.Hour), 0}, // told by a wrong clock
 	} {
 		view(t, s, func(tx *store.Tx) error {
 			got, err := tx.Calls(test.when)
@@ -227,7 +228,7 @@ func callsForgotten(t *testing.T, s *store.Store) {
 		update(t, s, func(tx *store.Tx) error { return tx.AddCalls(at.Add(time.Duration(hour)*time.Hour), 1) })
 	}
 	view(t, s, func(tx *store.Tx) error {
-		got, err := tx.Calls(at.Add(24 * time.Hour)) // the whole history, if it is there
+		got, err := tx.Calls(at.Add(47 * time.Hour)) // the whole history, if it is there
 		same(t, "counts kept", got, 26)
 		return err
 	})

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -156,6 +157,20 @@ func (tx *Tx) Campaign(id int64) (Campaign, error) {
 	return c, err
 }
 
+// Campaigns lists what is remembered of campaigns, also of those that have left the config.
+func (tx *Tx) Campaigns() ([]Campaign, error) {
+	var out []Campaign
+	err := tx.bolt.Bucket(campaignBucket).ForEach(func(key, raw []byte) error {
+		var c Campaign
+		if err := json.Unmarshal(raw, &c); err != nil {
+			return fmt.Errorf("%w: campaign %d cannot be read: %w", ErrDamaged, keyID(key), err)
+		}
+		out = append(out, c)
+		return nil
+	})
+	return out, err
+}
+
 // PutCampaign remembers a campaign.
 func (tx *Tx) PutCampaign(c Campaign) error { return tx.put(campaignBucket, idKey(c.ID), c) }
 
@@ -240,11 +255,12 @@ func (tx *Tx) AddCalls(at time.Time, calls int) error {
 	return tx.put(callsBucket, key, n+calls)
 }
 
-// Calls is the number of Salesforce API calls begun in the 24 hours (to the hour) before an instant of service time.
+// Calls is the number of Salesforce API calls begun in the 24 hours (to the hour) before an instant of service time, and of any after it. Only those
+// that are more than a day ahead, which a wrong clock has told, are none of them: they would count until then.
 func (tx *Tx) Calls(at time.Time) (int, error) {
-	from, total := at.Add(-24*time.Hour).UTC().Format("2006-01-02T15"), 0
+	from, to, total := at.Add(-24*time.Hour).UTC().Format("2006-01-02T15"), at.Add(callsKept).UTC().Format("2006-01-02T15"), 0
 	c := tx.bolt.Bucket(callsBucket).Cursor()
-	for k, _ := c.Seek([]byte(from)); k != nil; k, _ = c.Next() {
+	for k, _ := c.Seek([]byte(from)); k != nil && string(k) <= to; k, _ = c.Next() {
 		n, _, err := get[int](tx, callsBucket, k)
 		if err != nil {
 			return 0, err

@@ -306,10 +306,10 @@ func inOneLine(err error) string {
 }
 
 // refused tells whether a job's own service refuses the credentials. A poll may ask Referral Factory for a referrer as well, but goes on
-// without.
+// without; and so it does without the one object or record that Salesforce refuses it.
 func refused(job string, err error) bool {
 	if job == desk.PollJob {
-		return ofKind(err, salesforce.Refused)
+		return anyOfSalesforce(err, (*salesforce.APIError).NoEntry)
 	}
 	return holds[*referralfactory.Refused](err)
 }

@@ -367,6 +367,44 @@ func TestADeadKeyDoesNotParkThePollsThatNeedAReferrer(t *testing.T) {
 	})
 }
 
+// A firewall on the way, say, refuses what would be written, and lets pass what is read. Polls go on as often as ever, and the other campaigns with them.
+func TestARefusalOfOneThingDoesNotRestThePolls(t *testing.T) {
+	daemonStory(t, watching+creating, asItIs, func(d *running) {
+		ann := d.referred("Ann", 101)
+		lead := d.lead(ann)
+		d.after(2 * time.Minute)
+		d.org.SetFault(func(r *http.Request) *sandbox.Fault {
+			if r.Method == http.MethodPost && strings.Contains(r.URL.Path, "/sobjects/") {
+				return sandbox.HTML(http.StatusForbidden)
+			}
+			return nil
+		})
+		d.referred("Bob", 102)
+		d.after(time.Hour)
+		d.wantTroubles(desk.PollJob, began)
+		d.status(lead, "Qualified")
+		d.after(2 * time.Minute)
+		d.wantQualified(ann)
+		d.org.SetFault(nil)
+		d.after(2 * time.Minute)
+		d.wantTroubles(desk.PollJob, began, ended)
+		if n := len(d.org.IDs("Lead")); n != 2 {
+			t.Errorf("got %d leads, want Ann's and the one created for Bob", n)
+		}
+	})
+}
+
+// Where the API itself is closed to us, polls rest like those with a dead secret.
+func TestPollsRestWhileTheAPIIsDisabled(t *testing.T) {
+	daemonStory(t, watching, asItIs, func(d *running) {
+		d.after(5 * time.Minute)
+		d.org.SetFault(always("/composite", sandbox.Refusal(http.StatusForbidden, "API_DISABLED_FOR_ORG", "The REST API is not enabled for this Organization.")))
+		polls := d.askedFor("/composite")
+		d.after(3 * time.Hour)
+		d.wantBetween("polls in three hours", d.askedFor("/composite")-polls, 5, 12)
+	})
+}
+
 func TestTheDaemonStopsCleanlyInTheMiddleOfARequest(t *testing.T) {
 	for name, slow := range map[string]func(w *world){
 		"to Salesforce":       func(w *world) { w.org.SetFault(always("/composite", &sandbox.Fault{Delay: 5 * time.Minute})) },

@@ -96,17 +96,22 @@ func holds[E error](err error) bool {
 	return errors.As(err, &e)
 }
 
-// ofKind tells whether any of the Salesforce errors in err, which may be several joined ones, is of a kind.
+// ofKind tells whether any of the Salesforce errors in err is of a kind.
 func ofKind(err error, kind salesforce.Kind) bool {
+	return anyOfSalesforce(err, func(e *salesforce.APIError) bool { return e.Kind == kind })
+}
+
+// anyOfSalesforce tells whether any of the Salesforce errors in err, which may be several joined ones, is such a one.
+func anyOfSalesforce(err error, is func(*salesforce.APIError) bool) bool {
 	if e, ok := err.(*salesforce.APIError); ok {
-		return e.Kind == kind
+		return is(e)
 	}
 	switch e := err.(type) {
 	case interface{ Unwrap() error }:
-		return ofKind(e.Unwrap(), kind)
+		return anyOfSalesforce(e.Unwrap(), is)
 	case interface{ Unwrap() []error }:
 		for _, one := range e.Unwrap() {
-			if ofKind(one, kind) {
+			if anyOfSalesforce(one, is) {
 				return true
 			}
 		}

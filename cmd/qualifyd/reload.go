@@ -84,10 +84,17 @@ func (d *daemon) takeOver(next config.Config, warnings []config.Warning) error {
 }
 
 // takeKey has Referral Factory called with the config's key. With another one nothing is delivered until a sweep has found it to be of the same
-// account.
+// account: so one finds out at once, though none may be due for a day, and what rests since the key before was refused rests no more.
 func (d *daemon) takeKey(c config.Config) error {
 	if err := d.poller.SetKey(account(c), c.ReferralFactory.APIKey.Reveal()); err != nil {
 		return fmt.Errorf("referral_factory.api_key: %w", err)
 	}
+	if account(c) == d.account {
+		return nil
+	}
+	d.account = account(c)
+	d.job(desk.DeliverJob).awake.Store(true)
+	d.job(desk.SweepJob).awake.Store(true)
+	d.runner.Kick(desk.SweepJob)
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"qualifyd/sync/sandbox"
 )
 
 func (d *running) reload(change ...string) {
@@ -147,5 +149,53 @@ func TestAReloadTakesTheRotatedKey(t *testing.T) {
 		d.wantQualified(ann)
 		d.wantTroubles("sweep")
 		d.wantTroubles("deliver")
+	})
+}
+
+// Until a sweep has found a new key to be of the same account nothing is delivered. It does not wait for the day's only sweep, whether the file is loaded
+// again or the old key's refusal has it read.
+func TestANewKeyIsTriedAtOnce(t *testing.T) {
+	for name, reload := range map[string]bool{"with a reload": true, "without": false} {
+		t.Run(name, func(t *testing.T) {
+			var ann sandbox.User
+			rareSweeps := func(w *world) {
+				ann = w.refer("Ann", 101)
+				w.edit(`sweep: "@every 10m"`, `sweep: "@every 24h"`)
+			}
+			daemonStory(t, watching, rareSweeps, func(d *running) {
+				d.after(5 * time.Minute)
+				lead := d.lead(ann)
+				d.after(2 * time.Minute)
+				pages := func() int { return d.askedFor("GET /api/v2/users") - d.askedFor("GET /api/v2/users/") }
+				before := pages()
+				d.rf.RotateKey()
+				d.writeSecrets()
+				if reload {
+					d.daemon.reloadConfig()
+				}
+				d.status(lead, "Qualified")
+				d.after(5 * time.Minute)
+				d.wantQualified(ann)
+				d.after(2 * time.Hour)
+				d.wantPuts(1)
+				d.wantBetween("pages of users that were read: to know the account, and by the sweep", pages()-before, 2, 2)
+			})
+		})
+	}
+}
+
+// Whoever puts a good key into the file and has it loaded does not wait for what rests after the refusals of the old one.
+func TestAReloadWithAGoodKeyEndsTheRest(t *testing.T) {
+	daemonStory(t, watching, asItIs, func(d *running) {
+		ann := d.referred("Ann", 101)
+		lead := d.lead(ann)
+		d.after(2 * time.Minute)
+		d.rf.RotateKey()
+		d.status(lead, "Qualified")
+		d.after(40 * time.Minute) // by now they rest for half an hour
+		d.writeSecrets()
+		d.daemon.reloadConfig()
+		d.after(time.Minute)
+		d.wantQualified(ann)
 	})
 }

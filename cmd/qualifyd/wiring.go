@@ -52,6 +52,7 @@ type daemon struct {
 	// Of a daemon that runs by schedule.
 	changing sync.Mutex         // of what follows, and of the key
 	config   config.Config      // in force
+	account  string             // that the key in force leads to
 	level    *leastLevel        // of the log
 	since    time.Time          // when it started
 	shown    []func(*desk.Desk) // what shows a desk
@@ -83,7 +84,7 @@ func build(c config.Config, s *store.Store, log zerolog.Logger, via transports) 
 		return nil, err
 	}
 	d := &daemon{
-		rf: rf, via: via, metrics: counted, log: log, config: c, level: &leastLevel{},
+		rf: rf, via: via, metrics: counted, log: log, config: c, account: account(c), level: &leastLevel{},
 		load: func() (config.Config, []config.Warning, error) { return c, nil, nil },
 	}
 	options := salesforceOptions(c, log, via)

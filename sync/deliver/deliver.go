@@ -123,12 +123,13 @@ func (d *Deliverer) waiting(debt store.Debt) error {
 	return nil
 }
 
-// note sets when an entry is tried again: soon after the first trouble, then less and less often. hurries is how often somebody was in a hurry when
-// the try began: who was since then wants another one.
+// note sets when an entry is tried again: soon after the first trouble, then less and less often. A refused key is no trouble of the entry's: kept, it
+// would be told of again when the key is good. hurries is how often somebody was in a hurry when the try began: who was since then wants another one.
 func (d *Deliverer) note(debt store.Debt, err error, hurries int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err == nil {
+	var refused *referralfactory.Refused
+	if err == nil || errors.As(err, &refused) {
 		delete(d.waits, debt.Referral)
 		return
 	}
@@ -223,6 +224,9 @@ func (d *Deliverer) readBack(ctx context.Context, id int64) (read reading, due b
 		return read, false, d.trouble(ctx, id, err)
 	}
 	err = d.update(func(tx *store.Tx) error {
+		if err := sentAhead(tx, id, read.now()); err != nil {
+			return err
+		}
 		if err := d.hear(tx, id, read.user.QualifiedAt, read.answer, begun); err != nil {
 			return err
 		}
@@ -230,6 +234,17 @@ func (d *Deliverer) readBack(ctx context.Context, id int64) (read reading, due b
 		return err
 	})
 	return read, due, err
+}
+
+// sentAhead has the two minutes of a request begin now that was sent when the service told a time far ahead of the true one: they would not pass before
+// that has come.
+func sentAhead(tx *store.Tx, id int64, now time.Time) error {
+	debt, owed, err := tx.Debt(id)
+	if err != nil || !owed || !debt.SentAt.After(now.Add(ResendAfter)) {
+		return err
+	}
+	debt.SentAt = now
+	return tx.Owe(debt)
 }
 
 // hear takes note of how a user was shown.

@@ -5,13 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"qualifyd/rules"
 	"qualifyd/store"
 	"qualifyd/sync/deliver"
+	"qualifyd/sync/poll"
 	"qualifyd/sync/referralfactory"
 	"qualifyd/sync/sandbox"
 )
@@ -213,6 +216,40 @@ func TestTheTwoMinutesBeginWhenTheRequestWasGivenUp(t *testing.T) {
 }
 
 // What a read shows is as old as its beginning: the request may have had its effect before the answer came.
+// The read before the request told a time that was a year ahead, as a server or a proxy with a wrong clock does. Nobody waits for a year, nor less than two
+// minutes.
+func TestARequestThatWasSentAtAWrongTimeIsSettled(t *testing.T) {
+	for _, back := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			ahead := 365 * 24 * time.Hour
+			rf := sandbox.NewReferralFactory(func() time.Time { return time.Now().Add(ahead) })
+			rf.AddCampaign(campaign, "Refer a friend")
+			s, err := store.Create(filepath.Join(t.TempDir(), "qualifyd.db"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := newWorld(t, rf, s)
+			id := w.owe()
+			w.faultOnPut(&sandbox.Fault{Refused: true})
+			same(t, "run", kind(w.run()), "open")
+			if back {
+				w.must(id, poll.Unqualify)
+			}
+			w.faultOnPut(nil)
+			ahead = 0
+			same(t, "run by the true time", kind(w.run()), "open")
+			time.Sleep(deliver.ResendAfter - 2*time.Second)
+			same(t, "run within the two minutes", kind(w.run()), "open")
+			w.settled()
+			if back {
+				same(t, "standing", w.referral(id).Standing, rules.Overridden)
+				return
+			}
+			w.deliveredOnce("settled", id)
+		})
+	}
+}
+
 func TestAReadThatTakesItsTimeDoesNotProveThatNothingWasSent(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.owe()

@@ -145,6 +145,27 @@ func TestARefusedKeyStopsTheRest(t *testing.T) {
 	})
 }
 
+// An entry that was in trouble for long waits an hour. The refusal of a dead key, which it happened to find, is not told of again meanwhile: whoever runs
+// this would rest, though the key is good.
+func TestARefusedKeyIsNoTroubleOfTheEntrys(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		patiently := func() error { return w.deliverer.Run(t.Context(), true) }
+		first := w.owe()
+		w.down(func(int64) bool { return true })
+		for range 10 {
+			same(t, "run while it is down", kind(patiently()), "trouble")
+			time.Sleep(time.Hour)
+		}
+		w.rf.SetFault(func(*http.Request) *sandbox.Fault { return &sandbox.Fault{Status: http.StatusUnauthorized} })
+		same(t, "run with a dead key", kind(patiently()), "refused")
+		w.rf.SetFault(nil)
+		second := w.owe()
+		same(t, "run with a good one", patiently(), error(nil))
+		w.deliveredOnce("who was in trouble", first)
+		w.deliveredOnce("who came later", second)
+	})
+}
+
 func TestThreeUnavailableInARowStop(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		for range 5 {

@@ -423,6 +423,46 @@ func TestAPassFromTheFuturePutsNoOtherOff(t *testing.T) {
 	})
 }
 
+// Calls that were counted at a time a year ahead use up no day's share until then.
+func TestCallsFromTheFutureAreNotOfToday(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		w.ahead = 365 * 24 * time.Hour
+		for range 20 {
+			w.TryPass()
+			w.After(time.Minute)
+		}
+		w.ahead = 0
+		w.Configure(func(o *poll.Options) { o.DailyCalls = poll.DailyCalls{Calls: 20} })
+		w.After(26 * time.Hour)
+		w.Pass()
+	})
+}
+
+// A create whose answer was lost in a pass that was told a time a year ahead is settled within minutes: till then nobody would be created nor judged.
+func TestALostCreateFromTheFutureIsSettledSoon(t *testing.T) {
+	for name, fault := range map[string]*sandbox.Fault{"carried out": {Lost: true}, "not carried out": {Refused: true}} {
+		t.Run(name, func(t *testing.T) {
+			running(t, one(creating(fieldCampaign(), rules.CreateNew)), func(w *world) {
+				ann := w.Refer("Ann")
+				w.org.SetFault(once(isCreate, fault))
+				w.ahead = 365 * 24 * time.Hour
+				mustContain(t, "a create of unknown outcome", w.TryPass(), poll.ErrOpen.Error())
+				w.ahead = 0
+				for range 5 {
+					w.After(time.Minute)
+					w.TryPass() // ErrOpen, until the request can have no effect any more
+				}
+				w.WantRecords("Lead", 1)
+				lead := w.leadOf(ann)
+				w.WantLinks(ann, lead)
+				w.Status(lead, goodValue)
+				w.Passes(1)
+				w.WantOnly(ann)
+			})
+		})
+	}
+}
+
 // A link that was made by an answer from the future is taken to be as old as the first look after it: what two looks see from then on counts.
 func TestALinkFromTheFutureDoesNotBlindTheLooksAfterIt(t *testing.T) {
 	c := fieldCampaign()

@@ -151,6 +151,9 @@ func (t *pass) arrive(tx *store.Tx, sought rules.Referral, found *findings, aske
 		return a, false, err
 	}
 	if begun && intent.RecordID == "" {
+		if intent, err = begunAhead(tx, r, intent, asked); err != nil {
+			return a, false, err
+		}
 		if made := t.madeByUs(tx, r, c, intent, found); made != "" {
 			return a, false, t.settleCreated(tx, r, c, intent, made, time.Time{})
 		}
@@ -177,6 +180,19 @@ func (t *pass) arrive(tx *store.Tx, sought rules.Referral, found *findings, aske
 		return arrival{r, c, todo.Mark}, true, nil
 	}
 	return a, false, t.arrived(tx, id, mayWrite)
+}
+
+// begunAhead has the two minutes of a create request begin now that was sent when Salesforce told a time far ahead of the true one: they would not pass
+// before that has come. What it made is no older than what may be the referral's own at all.
+func begunAhead(tx *store.Tx, r rules.Referral, i store.Intent, now time.Time) (store.Intent, error) {
+	if now.IsZero() || !i.At.After(now.Add(clockSlack)) {
+		return i, nil
+	}
+	i.At = now
+	if i.Since.After(now) {
+		i.Since = later(r.Joined, r.Lacked)
+	}
+	return i, tx.PutIntent(r.ID, i)
 }
 
 // takeDecided has the records that were found for a referral that is decided be its own, and no other's any more.

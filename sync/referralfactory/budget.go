@@ -12,6 +12,11 @@ const (
 	// speeds do not arrive as one too many within a minute.
 	window = 61 * time.Second
 
+	// longestPassedOver is how long urgent calls alone are let go while another
+	// waits. Thousands of them take hours, and a job that makes no call for a
+	// quarter of an hour is taken to hang.
+	longestPassedOver = 5 * time.Minute
+
 	// pauseAfter429 holds when the service does not say how long to wait.
 	pauseAfter429 = 5 * time.Second
 )
@@ -28,6 +33,7 @@ type budget struct {
 	paused  time.Time   // nobody goes before
 	urgent  []chan struct{}
 	patient []chan struct{}
+	passed  time.Time   // since when the patient calls that wait are passed over
 	pace    time.Time   // when the next patient call may go
 	timer   *time.Timer // calls wake
 }
@@ -58,6 +64,8 @@ func (b *budget) wait(ctx context.Context, urgent bool) error {
 	queue := &b.patient
 	if urgent {
 		queue = &b.urgent
+	} else if len(b.patient) == 0 {
+		b.passed = time.Now()
 	}
 	*queue = append(*queue, turn)
 	b.letGo()
@@ -98,8 +106,8 @@ func (b *budget) letGo() {
 			return
 		}
 		queue := &b.urgent
-		if len(*queue) == 0 {
-			queue = &b.patient
+		if len(b.urgent) == 0 || len(b.patient) > 0 && now.Sub(b.passed) >= longestPassedOver {
+			queue, b.passed = &b.patient, now
 		}
 		b.pace = later(b.pace, now).Add(window / time.Duration(len(b.sent)))
 		close((*queue)[0])

@@ -114,6 +114,44 @@ func TestUrgentCallsDoNotWaitForTheEndOfASweepsMinute(t *testing.T) {
 	})
 }
 
+// Deliveries of thousands, as after a release of the brake, take all calls for hours. A sweep gets on all the same: one that makes no call for a quarter of
+// an hour would be taken to hang, and the daemon started anew.
+func TestASweepGetsOnBesideDeliveriesThatTakeAllCalls(t *testing.T) {
+	for _, perMinute := range []int{1, 60, 300} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBudget(perMinute)
+			ctx, cancel := context.WithCancel(t.Context())
+			var hands sync.WaitGroup
+			var delivering atomic.Int32
+			for range 10 {
+				hands.Go(func() {
+					for b.wait(ctx, true) == nil {
+						delivering.Add(1)
+						time.Sleep(200 * time.Millisecond) // the service answers
+					}
+				})
+			}
+			time.Sleep(time.Minute)
+			before := delivering.Load()
+			for page := range 6 {
+				asked := time.Now()
+				bounded, stop := context.WithTimeout(ctx, time.Hour)
+				err := b.wait(bounded, false)
+				stop()
+				if took := time.Since(asked); err != nil || took > longestPassedOver+window {
+					t.Fatalf("%d a minute, page %d: got a turn after %v (%v), want one within %v", perMinute, page+1, took, err, longestPassedOver+window)
+				}
+				time.Sleep(200 * time.Millisecond)
+			}
+			if got, want := int(delivering.Load()-before), 20*perMinute; got < want {
+				t.Errorf("%d a minute: deliveries had %d calls meanwhile, want %d at least", perMinute, got, want)
+			}
+			cancel()
+			hands.Wait()
+		})
+	}
+}
+
 func TestGivingUpTheWaitGivesUpTheTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBudget(1)

@@ -3,6 +3,7 @@ package salesforce
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
 	"strings"
 	"time"
@@ -57,6 +58,14 @@ func KindOf(err error) Kind {
 		return e.Kind
 	}
 	return ""
+}
+
+// NoEntry reports whether we are not let in at all: by a login, by a session
+// that was fresh, or to the API as such. Any other refusal is of one thing that
+// was asked for.
+func (e *APIError) NoEntry() bool {
+	api := e.Code == "API_DISABLED_FOR_ORG" || e.Code == "API_CURRENTLY_DISABLED"
+	return e.Kind == Refused && (api || e.use == useLogin || e.Status == http.StatusUnauthorized)
 }
 
 // UnknownOutcome reports whether a write that failed with err may have been

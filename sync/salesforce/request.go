@@ -141,6 +141,9 @@ func (c *Client) send(ctx context.Context, s *session, r request) (Answer, error
 	began := time.Now()
 	resp, err := (&http.Client{Transport: c.transport, CheckRedirect: noRedirect}).Do(req)
 	if err != nil {
+		if noSuchHost(err) && req.URL.Host != c.login.Host { // a renamed My Domain: the next login tells where the org is
+			c.forget(s)
+		}
 		return Answer{}, noAnswer(ctx, r, err)
 	}
 	defer resp.Body.Close()
@@ -271,6 +274,12 @@ func neverSent(cause error) bool {
 	var op *net.OpError
 	var dns *net.DNSError
 	return errors.As(cause, &op) && op.Op == "dial" || errors.As(cause, &dns)
+}
+
+// noSuchHost tells whether a name is gone, and not merely nobody there to ask.
+func noSuchHost(cause error) bool {
+	var dns *net.DNSError
+	return errors.As(cause, &dns) && dns.IsNotFound
 }
 
 // bareCause drops the URL that net/http puts in front: it holds the query, and

@@ -228,6 +228,25 @@ func TestFalseGzipOverTheWire(t *testing.T) {
 	}
 }
 
+// The old name of a renamed My Domain may be gone at once. A session would keep to it for ever: whether it has ended is told nowhere.
+func TestAnInstanceWhoseNameIsGoneIsAskedForAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const general, before, after = "https://login.salesforce.com", "https://old.my.salesforce.com", "https://new.my.salesforce.com"
+		gone := reply{err: &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", IsNotFound: true}}}
+		f := &fake{api: []reply{{body: onePage}, gone, {body: onePage}}, login: []reply{{body: tokenAnswer(1, before)}, {body: tokenAnswer(2, after)}}}
+		c := f.client(t, func(o *Options) { o.LoginURL = general })
+		for range 2 {
+			if err := askLeads(t.Context(), c); err != nil {
+				t.Error(err)
+			}
+		}
+		f.wantCalls(t, 3, 2)
+		if got, want := f.calls[len(f.calls)-1].host, "new.my.salesforce.com"; got != want {
+			t.Errorf("the last call went to %s, want %s", got, want)
+		}
+	})
+}
+
 func TestRedirectIsNotFollowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		moved := reply{status: 302, header: map[string]string{"Location": "https://elsewhere.my.salesforce.com/services/data"}}
