@@ -324,6 +324,33 @@ func TestWhereNothingMayBeReadIsFoundToBeOver(t *testing.T) {
 	})
 }
 
+// An object comes back into sight, and its history with it: what is held for seconds between two polls counts again.
+func TestTheHistoryOfAnObjectComesBackWithIt(t *testing.T) {
+	running(t, []rules.Campaign{fieldCampaign(), stageCampaign()}, func(w *world) {
+		w.org.Track("Lead", "Status", true)
+		ann, bob := w.Known("Ann", 101), w.Known("Bob", 104)
+		a, b := w.Lead(ann), w.Lead(bob)
+		w.Passes(1)
+		deal := w.org.Convert(b, sandbox.Conversion{}).OpportunityID
+		w.Passes(1)
+		w.org.HideObject("Lead")
+		w.org.HideObject("Opportunity")
+		w.TryPass()
+		w.org.ShowObject("Lead")
+		w.org.ShowObject("Opportunity")
+		w.After(10 * time.Minute)
+		w.TryPass()
+		w.Passes(2)
+		w.Status(a, goodValue)
+		w.Stage(deal, "Closed Won")
+		w.After(2 * time.Second)
+		w.Status(a, "Working - Contacted")
+		w.Stage(deal, "Closed Lost")
+		w.Passes(1)
+		w.WantOnly(ann, bob)
+	})
+}
+
 // One answer tells a time that is somewhat ahead of the true one, a Lead is linked in it and changes right after.
 func TestAnAnswerFromSomewhatInTheFutureHidesNoChange(t *testing.T) {
 	for _, ahead := range []time.Duration{5 * time.Minute, 14 * time.Minute, 16 * time.Minute, 25 * time.Minute, 40 * time.Minute, 59 * time.Minute} {

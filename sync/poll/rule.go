@@ -122,6 +122,12 @@ func (t *pass) describe(ctx context.Context, object rules.Object) error {
 				return err
 			}
 		}
+		if before.Gone && !gone { // its history was out of sight with it
+			delete(t.gone, historyOf(object))
+			if err := tx.PutDescribe(historyOf(object), described{At: t.now}); err != nil {
+				return err
+			}
+		}
 		return tx.PutDescribe(string(object), now)
 	})
 	if err == nil {
