@@ -351,6 +351,87 @@ func TestTheHistoryOfAnObjectComesBackWithIt(t *testing.T) {
 	})
 }
 
+// The code field is hidden from the Salesforce user, from the start or later, and then shown: whose record has nothing but the code is found within minutes.
+func TestACodeFieldThatComesIntoSightIsReadWithinMinutes(t *testing.T) {
+	for name, begin := range map[string]func(*testing.T, []rules.Campaign, func(*world)){"never seen": story, "seen before": running} {
+		t.Run(name, func(t *testing.T) {
+			begin(t, one(fieldCampaign()), func(w *world) {
+				w.org.HideField("Lead", codeField)
+				ann := w.Refer("Ann")
+				w.TryPass()
+				w.After(time.Minute)
+				lead := w.Lead(ann, sandbox.Fields{"Email": "else@example.com"})
+				w.Passes(2)
+				w.org.ShowField("Lead", codeField)
+				w.After(10 * time.Minute)
+				w.Passes(2)
+				w.Status(lead, goodValue)
+				w.Passes(1)
+				w.WantOnly(ann)
+			})
+		})
+	}
+}
+
+// So is an Opportunity that has nothing but the code.
+func TestTheCodesOfOpportunitiesThatComeBackAreReadWithinMinutes(t *testing.T) {
+	running(t, one(conversionCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.org.HideField("Opportunity", codeField)
+		w.Passes(1)
+		w.org.Convert(lead, sandbox.Conversion{NoOpportunity: true})
+		w.Opportunity(sandbox.Fields{codeField: ann.Code})
+		w.Passes(2)
+		w.org.ShowField("Opportunity", codeField)
+		w.After(10 * time.Minute)
+		w.Passes(2)
+		w.WantOnly(ann)
+	})
+}
+
+// And what a Lead was converted into, when the field that tells it comes back.
+func TestAConversionFieldThatComesBackIsReadWithinMinutes(t *testing.T) {
+	running(t, one(conversionCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.org.HideField("Lead", "ConvertedOpportunityId")
+		w.Passes(1)
+		w.org.Convert(lead, sandbox.Conversion{})
+		w.Passes(2)
+		w.WantNot(ann, rules.WithoutOpportunity)
+		w.org.ShowField("Lead", "ConvertedOpportunityId")
+		w.After(10 * time.Minute)
+		w.Passes(2)
+		w.WantOnly(ann)
+	})
+}
+
+// Leads come back into sight of a campaign that watches Contacts: what one with the code was converted into is found within minutes.
+func TestLeadsThatComeBackLeadToTheirContactsWithinMinutes(t *testing.T) {
+	c := contactCampaign()
+	c.Duplicates = rules.Update
+	running(t, one(c), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.org.HideObject("Lead")
+		w.TryPass()
+		contact := w.org.Convert(lead, sandbox.Conversion{}).ContactID
+		w.org.Update("Contact", contact, sandbox.Fields{"Email": "else@example.com", codeField: ""})
+		w.After(time.Minute)
+		w.TryPass()
+		w.org.ShowObject("Lead")
+		w.After(10 * time.Minute)
+		w.Passes(2)
+		w.org.Update("Contact", contact, sandbox.Fields{"LeadSource": "Partner Referral"})
+		w.Passes(1)
+		w.WantOnly(ann)
+	})
+}
+
 // One answer tells a time that is somewhat ahead of the true one, a Lead is linked in it and changes right after.
 func TestAnAnswerFromSomewhatInTheFutureHidesNoChange(t *testing.T) {
 	for _, ahead := range []time.Duration{5 * time.Minute, 14 * time.Minute, 16 * time.Minute, 25 * time.Minute, 40 * time.Minute, 59 * time.Minute} {
