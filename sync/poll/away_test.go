@@ -40,6 +40,24 @@ func TestWhatHappenedWhileACampaignWasOutOfTheConfigIsSeen(t *testing.T) {
 	})
 }
 
+// Records that existed before were ignored, and are the referrals' by another policy: what happens from then on counts.
+func TestAPolicyThatTakesWhatWasIgnoredLooksForIt(t *testing.T) {
+	c := fieldCampaign()
+	c.Duplicates = rules.CreateNew
+	running(t, one(c), func(w *world) {
+		ann := w.Refer("Ann")
+		lead := w.Lead(ann, Old())
+		w.Passes(1)
+		w.WantLinks(ann)
+		w.After(time.Hour)
+		w.Configure(func(o *poll.Options) { o.Campaigns[0].Duplicates = rules.Update })
+		w.Passes(1)
+		w.Status(lead, goodValue)
+		w.Passes(1)
+		w.WantOnly(ann)
+	})
+}
+
 // Where the org shows no Contacts, a Lead's change counts all the same when the Lead is converted in the same minute.
 func TestAConvertedLeadIsJudgedWhereTheOrgShowsNoContacts(t *testing.T) {
 	c := fieldCampaign()

@@ -51,11 +51,12 @@ func (t *pass) anyCampaign(is func(rules.Campaign) bool) bool {
 	return slices.ContainsFunc(t.Campaigns, is)
 }
 
-// asks changes when the config has other campaigns, or names another field or value.
+// asks changes when the config has other campaigns, names another field or value, or has another policy for records that existed before: those that were
+// ignored may be the referrals' now.
 func (t *pass) asks() string {
 	h := sha256.New()
 	for _, c := range t.Campaigns {
-		fmt.Fprintf(h, "%d\x00%s\x00%s\x00%s\x00%s\n", c.ID, c.Method, c.Field, c.Value, c.CodeField)
+		fmt.Fprintf(h, "%d\x00%s\x00%s\x00%s\x00%s\x00%s\n", c.ID, c.Method, c.Field, c.Value, c.CodeField, c.Duplicates)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
