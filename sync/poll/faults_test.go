@@ -433,6 +433,31 @@ func TestAFirstPassInTheFutureDoesNotPutTheRuleOff(t *testing.T) {
 	})
 }
 
+// A create whose answer was lost in a pass that was told a time far in the future is settled like any other: nothing was made, or it is there.
+func TestALostCreateInTheFutureIsSettled(t *testing.T) {
+	for name, fault := range map[string]*sandbox.Fault{"carried out": {Lost: true}, "not carried out": {Refused: true}} {
+		t.Run(name, func(t *testing.T) {
+			running(t, one(creating(fieldCampaign(), rules.DoNothing)), func(w *world) {
+				ann := w.Refer("Ann")
+				w.org.SetFault(once(isCreate, fault))
+				w.ahead = 365 * 24 * time.Hour
+				w.TryPass()
+				w.ahead = 0
+				for range 4 {
+					w.After(time.Minute)
+					w.TryPass()
+				}
+				w.WantRecords("Lead", 1)
+				for _, lead := range w.org.IDs("Lead") {
+					w.Status(lead, goodValue)
+				}
+				w.Passes(1)
+				w.WantOnly(ann)
+			})
+		})
+	}
+}
+
 // "Only a move to the stage after the conversion counts" for an Opportunity that existed before: two looks prove one only when the earlier of them came
 // after the conversion, too. The history, which knows better, is not to be had in this pass.
 func TestAStageReachedBeforeTheConversionIsNotProvedByALaterLook(t *testing.T) {

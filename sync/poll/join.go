@@ -146,7 +146,7 @@ func (t *pass) arrive(tx *store.Tx, sought rules.Referral, found *findings, aske
 	if err != nil {
 		return a, false, err
 	}
-	intent, begun, err := tx.Intent(id)
+	intent, begun, err := intentOf(tx, r, asked)
 	if err != nil {
 		return a, false, err
 	}
@@ -177,6 +177,16 @@ func (t *pass) arrive(tx *store.Tx, sought rules.Referral, found *findings, aske
 		return arrival{r, c, todo.Mark}, true, nil
 	}
 	return a, false, t.arrived(tx, id, mayWrite)
+}
+
+// intentOf is what was begun for a referral. Where an answer from the future dated it, it was sent by now, and not before the referral was there.
+func intentOf(tx *store.Tx, r rules.Referral, now time.Time) (intent store.Intent, begun bool, err error) {
+	intent, begun, err = tx.Intent(r.ID)
+	if err != nil || !begun || now.IsZero() || !intent.At.After(now.Add(clockSlack)) {
+		return intent, begun, err
+	}
+	intent.Since, intent.At = later(r.Joined, r.Lacked), now
+	return intent, begun, tx.PutIntent(r.ID, intent)
 }
 
 // takeDecided has the records that were found for a referral that is decided be its own, and no other's any more.
