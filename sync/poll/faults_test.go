@@ -347,6 +347,24 @@ func TestACreateThatWasSentLateInAPassIsNotSentAgainTooSoon(t *testing.T) {
 	})
 }
 
+// A record that cannot be made for one referral does not keep the others of a new campaign waiting: Salesforce was read for them.
+func TestACreateThatAlwaysFailsKeepsNobodyElseWaiting(t *testing.T) {
+	story(t, one(creating(fieldCampaign(), rules.DoNothing)), func(w *world) {
+		ann := w.Refer("Ann")
+		lead := w.Lead(ann)
+		w.org.SetFault(always(isComposite, sandbox.HTML(http.StatusServiceUnavailable)))
+		w.TryPass()
+		w.After(time.Minute)
+		w.org.SetFault(always(isCreate, sandbox.Refusal(http.StatusBadRequest, "UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record")))
+		w.Refer("Bob")
+		w.TryPass()
+		w.After(time.Minute)
+		w.Status(lead, goodValue)
+		w.TryPass()
+		w.WantOnly(ann)
+	})
+}
+
 // During maintenance an org may be read and not written. That is one trouble and one request, however many wait; what is read goes on.
 func TestAReadOnlyOrgIsAskedOnceAPass(t *testing.T) {
 	running(t, []rules.Campaign{creating(fieldCampaign(), rules.DoNothing), contactCampaign()}, func(w *world) {
