@@ -300,6 +300,22 @@ func TestReferralsOfTheFirstSweepAreLinkedAndNeverCreated(t *testing.T) {
 	})
 }
 
+// The campaign makes records now. Who joined while it made none gets one by an operator's order, like those who were there from the start.
+func TestAnOrderToJoinReachesWhoJoinedWhileNothingWasMade(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		w.Configure(func(o *poll.Options) { o.Campaigns[0] = creating(fieldCampaign(), rules.DoNothing) })
+		w.Passes(2)
+		w.WantRecords("Lead", 0)
+		w.Act(func(tx *store.Tx) error { return poll.AskJoin(tx, w.referralIn(tx, ann), byHand()) })
+		w.Passes(2)
+		w.WantRecords("Lead", 1)
+		w.Status(w.leadOf(ann), goodValue)
+		w.Passes(1)
+		w.WantOnly(ann)
+	})
+}
+
 // An interrupted first sweep must not make the second one's referrals look like newcomers.
 func TestAFirstSweepThatBreaksOffCreatesNobody(t *testing.T) {
 	story(t, one(creating(fieldCampaign(), rules.CreateNew)), func(w *world) {
