@@ -196,6 +196,19 @@ func (s *Snapshot) Write(values map[string]string, from, to time.Time) {
 	}
 }
 
+// Asked notes values that we asked to be written, between two instants, and have no answer about: what becomes so by then is our doing.
+func (s *Snapshot) Asked(values map[string]string, from, to time.Time) {
+	for field, text := range values {
+		asked := Written{field, text, from, to.Add(lostWriteWithin)}
+		known := func(w Written) bool {
+			return w.Field == field && w.Value == text && w.From.Equal(from) && w.To.Equal(asked.To)
+		}
+		if !slices.ContainsFunc(s.Wrote, known) {
+			s.Wrote = append(s.Wrote, asked)
+		}
+	}
+}
+
 // AddHistory keeps history rows that are new and reports whether any was.
 func (s *Snapshot) AddHistory(rows ...HistoryRow) bool {
 	added := false

@@ -40,6 +40,24 @@ func TestWhatHappenedWhileACampaignWasOutOfTheConfigIsSeen(t *testing.T) {
 	})
 }
 
+// Records that existed before were ignored, and are the referrals' by another policy: what happens from then on counts.
+func TestAPolicyThatTakesWhatWasIgnoredLooksForIt(t *testing.T) {
+	c := fieldCampaign()
+	c.Duplicates = rules.CreateNew
+	running(t, one(c), func(w *world) {
+		ann := w.Refer("Ann")
+		lead := w.Lead(ann, Old())
+		w.Passes(1)
+		w.WantLinks(ann)
+		w.After(time.Hour)
+		w.Configure(func(o *poll.Options) { o.Campaigns[0].Duplicates = rules.Update })
+		w.Passes(1)
+		w.Status(lead, goodValue)
+		w.Passes(1)
+		w.WantOnly(ann)
+	})
+}
+
 // Where the org shows no Contacts, a Lead's change counts all the same when the Lead is converted in the same minute.
 func TestAConvertedLeadIsJudgedWhereTheOrgShowsNoContacts(t *testing.T) {
 	c := fieldCampaign()
@@ -301,25 +319,6 @@ func TestAnObjectThatComesBackIsReadWithinMinutes(t *testing.T) {
 	})
 }
 
-// Leads come back into sight, and their history with them: a value that comes and goes between two polls counts again.
-func TestTheHistoryOfAnObjectComesBackWithIt(t *testing.T) {
-	running(t, one(fieldCampaign()), func(w *world) {
-		w.org.Track("Lead", "Status", true)
-		ann := w.Known("Ann")
-		lead := w.Lead(ann)
-		w.Passes(1)
-		w.org.HideObject("Lead")
-		w.TryPass()
-		w.org.ShowObject("Lead")
-		w.After(10 * time.Minute)
-		w.Passes(2)
-		w.Status(lead, goodValue)
-		w.Status(lead, "Working - Contacted")
-		w.Passes(1)
-		w.WantOnly(ann)
-	})
-}
-
 // The permission set is taken from the Salesforce user, and given back: a pass that may read nothing at all finds that out too.
 func TestWhereNothingMayBeReadIsFoundToBeOver(t *testing.T) {
 	everything := []string{"Lead", "Contact", "Opportunity"}
@@ -339,6 +338,114 @@ func TestWhereNothingMayBeReadIsFoundToBeOver(t *testing.T) {
 		}
 		w.After(10 * time.Minute)
 		w.Passes(2)
+		w.WantOnly(ann)
+	})
+}
+
+// An object comes back into sight, and its history with it: what is held for seconds between two polls counts again.
+func TestTheHistoryOfAnObjectComesBackWithIt(t *testing.T) {
+	running(t, []rules.Campaign{fieldCampaign(), stageCampaign()}, func(w *world) {
+		w.org.Track("Lead", "Status", true)
+		ann, bob := w.Known("Ann", 101), w.Known("Bob", 104)
+		a, b := w.Lead(ann), w.Lead(bob)
+		w.Passes(1)
+		deal := w.org.Convert(b, sandbox.Conversion{}).OpportunityID
+		w.Passes(1)
+		w.org.HideObject("Lead")
+		w.org.HideObject("Opportunity")
+		w.TryPass()
+		w.org.ShowObject("Lead")
+		w.org.ShowObject("Opportunity")
+		w.After(10 * time.Minute)
+		w.TryPass()
+		w.Passes(2)
+		w.Status(a, goodValue)
+		w.Stage(deal, "Closed Won")
+		w.After(2 * time.Second)
+		w.Status(a, "Working - Contacted")
+		w.Stage(deal, "Closed Lost")
+		w.Passes(1)
+		w.WantOnly(ann, bob)
+	})
+}
+
+// The code field is hidden from the Salesforce user, from the start or later, and then shown: whose record has nothing but the code is found within minutes.
+func TestACodeFieldThatComesIntoSightIsReadWithinMinutes(t *testing.T) {
+	for name, begin := range map[string]func(*testing.T, []rules.Campaign, func(*world)){"never seen": story, "seen before": running} {
+		t.Run(name, func(t *testing.T) {
+			begin(t, one(fieldCampaign()), func(w *world) {
+				w.org.HideField("Lead", codeField)
+				ann := w.Refer("Ann")
+				w.TryPass()
+				w.After(time.Minute)
+				lead := w.Lead(ann, sandbox.Fields{"Email": "else@example.com"})
+				w.Passes(2)
+				w.org.ShowField("Lead", codeField)
+				w.After(10 * time.Minute)
+				w.Passes(2)
+				w.Status(lead, goodValue)
+				w.Passes(1)
+				w.WantOnly(ann)
+			})
+		})
+	}
+}
+
+// So is an Opportunity that has nothing but the code.
+func TestTheCodesOfOpportunitiesThatComeBackAreReadWithinMinutes(t *testing.T) {
+	running(t, one(conversionCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.org.HideField("Opportunity", codeField)
+		w.Passes(1)
+		w.org.Convert(lead, sandbox.Conversion{NoOpportunity: true})
+		w.Opportunity(sandbox.Fields{codeField: ann.Code})
+		w.Passes(2)
+		w.org.ShowField("Opportunity", codeField)
+		w.After(10 * time.Minute)
+		w.Passes(2)
+		w.WantOnly(ann)
+	})
+}
+
+// And what a Lead was converted into, when the field that tells it comes back.
+func TestAConversionFieldThatComesBackIsReadWithinMinutes(t *testing.T) {
+	running(t, one(conversionCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.org.HideField("Lead", "ConvertedOpportunityId")
+		w.Passes(1)
+		w.org.Convert(lead, sandbox.Conversion{})
+		w.Passes(2)
+		w.WantNot(ann, rules.WithoutOpportunity)
+		w.org.ShowField("Lead", "ConvertedOpportunityId")
+		w.After(10 * time.Minute)
+		w.Passes(2)
+		w.WantOnly(ann)
+	})
+}
+
+// Leads come back into sight of a campaign that watches Contacts: what one with the code was converted into is found within minutes.
+func TestLeadsThatComeBackLeadToTheirContactsWithinMinutes(t *testing.T) {
+	c := contactCampaign()
+	c.Duplicates = rules.Update
+	running(t, one(c), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.org.HideObject("Lead")
+		w.TryPass()
+		contact := w.org.Convert(lead, sandbox.Conversion{}).ContactID
+		w.org.Update("Contact", contact, sandbox.Fields{"Email": "else@example.com", codeField: ""})
+		w.After(time.Minute)
+		w.TryPass()
+		w.org.ShowObject("Lead")
+		w.After(10 * time.Minute)
+		w.Passes(2)
+		w.org.Update("Contact", contact, sandbox.Fields{"LeadSource": "Partner Referral"})
+		w.Passes(1)
 		w.WantOnly(ann)
 	})
 }

@@ -347,6 +347,24 @@ func TestACreateThatWasSentLateInAPassIsNotSentAgainTooSoon(t *testing.T) {
 	})
 }
 
+// A record that cannot be made for one referral does not keep the others of a new campaign waiting: Salesforce was read for them.
+func TestACreateThatAlwaysFailsKeepsNobodyElseWaiting(t *testing.T) {
+	story(t, one(creating(fieldCampaign(), rules.DoNothing)), func(w *world) {
+		ann := w.Refer("Ann")
+		lead := w.Lead(ann)
+		w.org.SetFault(always(isComposite, sandbox.HTML(http.StatusServiceUnavailable)))
+		w.TryPass()
+		w.After(time.Minute)
+		w.org.SetFault(always(isCreate, sandbox.Refusal(http.StatusBadRequest, "UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record")))
+		w.Refer("Bob")
+		w.TryPass()
+		w.After(time.Minute)
+		w.Status(lead, goodValue)
+		w.TryPass()
+		w.WantOnly(ann)
+	})
+}
+
 // During maintenance an org may be read and not written. That is one trouble and one request, however many wait; what is read goes on.
 func TestAReadOnlyOrgIsAskedOnceAPass(t *testing.T) {
 	running(t, []rules.Campaign{creating(fieldCampaign(), rules.DoNothing), contactCampaign()}, func(w *world) {
@@ -431,6 +449,31 @@ func TestAFirstPassInTheFutureDoesNotPutTheRuleOff(t *testing.T) {
 		w.Passes(1)
 		w.WantQualified(ann)
 	})
+}
+
+// A create whose answer was lost in a pass that was told a time far in the future is settled like any other: nothing was made, or it is there.
+func TestALostCreateInTheFutureIsSettled(t *testing.T) {
+	for name, fault := range map[string]*sandbox.Fault{"carried out": {Lost: true}, "not carried out": {Refused: true}} {
+		t.Run(name, func(t *testing.T) {
+			running(t, one(creating(fieldCampaign(), rules.DoNothing)), func(w *world) {
+				ann := w.Refer("Ann")
+				w.org.SetFault(once(isCreate, fault))
+				w.ahead = 365 * 24 * time.Hour
+				w.TryPass()
+				w.ahead = 0
+				for range 4 {
+					w.After(time.Minute)
+					w.TryPass()
+				}
+				w.WantRecords("Lead", 1)
+				for _, lead := range w.org.IDs("Lead") {
+					w.Status(lead, goodValue)
+				}
+				w.Passes(1)
+				w.WantOnly(ann)
+			})
+		})
+	}
 }
 
 // "Only a move to the stage after the conversion counts" for an Opportunity that existed before: two looks prove one only when the earlier of them came

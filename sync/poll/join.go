@@ -146,14 +146,11 @@ func (t *pass) arrive(tx *store.Tx, sought rules.Referral, found *findings, aske
 	if err != nil {
 		return a, false, err
 	}
-	intent, begun, err := tx.Intent(id)
+	intent, begun, err := intentOf(tx, r, asked)
 	if err != nil {
 		return a, false, err
 	}
 	if begun && intent.RecordID == "" {
-		if intent, err = begunAhead(tx, r, intent, asked); err != nil {
-			return a, false, err
-		}
 		if made := t.madeByUs(tx, r, c, intent, found); made != "" {
 			return a, false, t.settleCreated(tx, r, c, intent, made, time.Time{})
 		}
@@ -182,17 +179,18 @@ func (t *pass) arrive(tx *store.Tx, sought rules.Referral, found *findings, aske
 	return a, false, t.arrived(tx, id, mayWrite)
 }
 
-// begunAhead has the two minutes of a create request begin now that was sent when Salesforce told a time far ahead of the true one: they would not pass
-// before that has come. What it made is no older than what may be the referral's own at all.
-func begunAhead(tx *store.Tx, r rules.Referral, i store.Intent, now time.Time) (store.Intent, error) {
-	if now.IsZero() || !i.At.After(now.Add(clockSlack)) {
-		return i, nil
+// intentOf is what was begun for a referral. What was sent when Salesforce told a time far ahead of the true one was sent by now: its two minutes would not
+// pass before that has come. What it made is no older than what may be the referral's own at all.
+func intentOf(tx *store.Tx, r rules.Referral, now time.Time) (intent store.Intent, begun bool, err error) {
+	intent, begun, err = tx.Intent(r.ID)
+	if err != nil || !begun || now.IsZero() || !intent.At.After(now.Add(clockSlack)) {
+		return intent, begun, err
 	}
-	i.At = now
-	if i.Since.After(now) {
-		i.Since = later(r.Joined, r.Lacked)
+	intent.At = now
+	if intent.Since.After(now) {
+		intent.Since = later(r.Joined, r.Lacked)
 	}
-	return i, tx.PutIntent(r.ID, i)
+	return intent, begun, tx.PutIntent(r.ID, intent)
 }
 
 // takeDecided has the records that were found for a referral that is decided be its own, and no other's any more.

@@ -300,6 +300,22 @@ func TestReferralsOfTheFirstSweepAreLinkedAndNeverCreated(t *testing.T) {
 	})
 }
 
+// The campaign makes records now. Who joined while it made none gets one by an operator's order, like those who were there from the start.
+func TestAnOrderToJoinReachesWhoJoinedWhileNothingWasMade(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		w.Configure(func(o *poll.Options) { o.Campaigns[0] = creating(fieldCampaign(), rules.DoNothing) })
+		w.Passes(2)
+		w.WantRecords("Lead", 0)
+		w.Act(func(tx *store.Tx) error { return poll.AskJoin(tx, w.referralIn(tx, ann), byHand()) })
+		w.Passes(2)
+		w.WantRecords("Lead", 1)
+		w.Status(w.leadOf(ann), goodValue)
+		w.Passes(1)
+		w.WantOnly(ann)
+	})
+}
+
 // An interrupted first sweep must not make the second one's referrals look like newcomers.
 func TestAFirstSweepThatBreaksOffCreatesNobody(t *testing.T) {
 	story(t, one(creating(fieldCampaign(), rules.CreateNew)), func(w *world) {
@@ -444,6 +460,29 @@ func TestALostMarkIsSettledByTheNextPass(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A mark of one campaign whose answer was lost writes what another campaign's rule asks for: that is our own doing, and qualifies nobody.
+func TestALostMarkQualifiesNobodyInAnotherCampaign(t *testing.T) {
+	marking := creating(fieldCampaign(), rules.Update)
+	marking.Fields = append(marking.Fields, rules.Mapping{To: "LeadSource", Fixed: "Partner Referral"})
+	watching := fieldCampaign()
+	watching.ID, watching.Duplicates, watching.Field, watching.Value = 201, rules.Update, "LeadSource", "Partner Referral"
+	running(t, []rules.Campaign{marking, watching}, func(w *world) {
+		ann := w.rf.Refer(201, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+		lead := w.Lead(ann, Old(), sandbox.Fields{codeField: ""})
+		w.Passes(2)
+		w.WantLinks(ann, lead)
+		again := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+		w.org.SetFault(once(func(r *http.Request) bool { return r.Method == http.MethodPatch }, &sandbox.Fault{Lost: true}))
+		if err := w.TryPass(); !errors.Is(err, poll.ErrOpen) {
+			t.Errorf("a mark of unknown outcome: got %v, want ErrOpen", err)
+		}
+		w.After(time.Minute)
+		w.Passes(2)
+		w.WantLinks(again, lead)
+		w.WantOnly()
+	})
 }
 
 // DUPLICATE_VALUE after a lost answer says that the first request made the record after all.

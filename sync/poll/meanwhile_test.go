@@ -57,6 +57,26 @@ func TestAnEmailThatChangesDuringThePassIsLookedUp(t *testing.T) {
 	})
 }
 
+// Two have signed up with one e-mail, and a Lead with it is disputed. When the e-mail of one is corrected, the other qualifies by what the Lead became.
+func TestAnEmailThatIsCorrectedSettlesWhatItDisputed(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		shared := func(name string) sandbox.User {
+			return w.rf.Refer(101, sandbox.NewUser{FirstName: name, Email: "shared@example.com"})
+		}
+		ann, bob := shared("Ann"), shared("Bob")
+		w.Passes(1)
+		lead := w.Lead(bob, sandbox.Fields{codeField: ""})
+		w.Passes(1)
+		w.Status(lead, goodValue)
+		w.After(time.Hour)
+		w.Passes(1)
+		w.WantNot(bob, rules.Ambiguous)
+		w.rf.UpdateEmail(ann.ID, "ann@example.com")
+		w.Passes(1)
+		w.WantOnly(bob)
+	})
+}
+
 // The same between the create and its answer: what was created stays linked, and the guard looks all the same.
 func TestAnEmailThatChangesDuringTheCreateIsLookedUp(t *testing.T) {
 	running(t, one(creating(fieldCampaign(), rules.DoNothing)), func(w *world) {

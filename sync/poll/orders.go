@@ -177,11 +177,12 @@ func Rejudge(tx *store.Tx, r rules.Referral, o Order) error {
 	return errors.Join(tx.Unhold(r.ID), tx.PutReferral(r), lookAnew(tx, r), o.note(tx, r, store.ActRejudged, ""))
 }
 
-// AskJoin has a referral that was there from the start joined like one that comes later: created or marked as its campaign says.
+// AskJoin has a referral for which nothing was made joined like one that comes later: created or marked as its campaign says now. It may have been there
+// from the start, or have joined while the campaign made nothing. A block stays.
 func AskJoin(tx *store.Tx, r rules.Referral, o Order) error {
 	if r.Standing != rules.Pending {
 		return fmt.Errorf("referral %d is %s; nothing is created for it", r.ID, r.Standing)
 	}
-	r.JoinAsked = true
+	r.JoinAsked, r.Settled = true, len(r.Blockers) > 0
 	return errors.Join(tx.PutReferral(r), tx.Join(r.ID), o.note(tx, r, store.ActJoinAsked, ""))
 }

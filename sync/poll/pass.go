@@ -38,7 +38,7 @@ type pass struct {
 	gone     map[string]bool // history objects that the org does not have
 	inVain   map[string]bool // records that could not be read
 	readOnly bool            // the org takes no writes
-	unjoined map[int64]bool  // campaigns whose new referrals could not be joined
+	unjoined map[int64]bool  // campaigns whose new referrals could not be looked up
 
 	received, toReceive int // records read by Id, of those to be
 

@@ -17,7 +17,7 @@ import (
 
 const (
 	describeFor = 24 * time.Hour // a describe is asked anew after a day
-	// parkedFor is how soon it is asked anew while a campaign waits for a field, a value or an object to come back.
+	// parkedFor is how soon it is asked anew while something that the campaigns need is waited for: a field, a value or an object.
 	parkedFor = 10 * time.Minute
 )
 
@@ -25,8 +25,9 @@ const (
 type described struct {
 	salesforce.Describe
 	At   time.Time
-	Asks string // hash of the campaigns, and of the names the config used, when it was asked
-	Gone bool   // the org has no such object, or shows us none
+	Asks string   // hash of the campaigns, and of the names the config used, when it was asked
+	Gone bool     // the org has no such object, or shows us none
+	Lost []string `json:",omitempty"` // what the campaigns need, was there once, and is not
 }
 
 // olderThan tells whether a describe has grown old by an instant. One from far in the future was told a wrong time: how old it is nobody knows.
@@ -50,11 +51,12 @@ func (t *pass) anyCampaign(is func(rules.Campaign) bool) bool {
 	return slices.ContainsFunc(t.Campaigns, is)
 }
 
-// asks changes when the config has other campaigns, or names another field or value.
+// asks changes when the config has other campaigns, names another field or value, or has another policy for records that existed before: those that were
+// ignored may be the referrals' now.
 func (t *pass) asks() string {
 	h := sha256.New()
 	for _, c := range t.Campaigns {
-		fmt.Fprintf(h, "%d\x00%s\x00%s\x00%s\x00%s\n", c.ID, c.Method, c.Field, c.Value, c.CodeField)
+		fmt.Fprintf(h, "%d\x00%s\x00%s\x00%s\x00%s\x00%s\n", c.ID, c.Method, c.Field, c.Value, c.CodeField, c.Duplicates)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
@@ -109,6 +111,7 @@ func (t *pass) describe(ctx context.Context, object rules.Object) error {
 	}
 	before, known := t.described[object]
 	now := described{Describe: d, At: t.now, Asks: t.asks(), Gone: gone}
+	now.Lost = slices.DeleteFunc(missing(now, t.wanted(object)), before.never)
 	t.described[object] = now
 	cameBack := known && t.cameBack(object, before, now)
 	err = t.update(func(tx *store.Tx) error {
@@ -117,13 +120,14 @@ func (t *pass) describe(ctx context.Context, object rules.Object) error {
 				return err
 			}
 		}
-		if known && before.Gone && !gone { // its history went out of sight with it
-			if err := tx.PutDescribe(historyOf(object), described{}); err != nil {
+		if cameBack || known && before.Asks != now.Asks {
+			if err := reconcileSoon(tx); err != nil {
 				return err
 			}
 		}
-		if cameBack || known && before.Asks != now.Asks {
-			if err := reconcileSoon(tx); err != nil {
+		if before.Gone && !gone { // its history was out of sight with it
+			delete(t.gone, historyOf(object))
+			if err := tx.PutDescribe(historyOf(object), described{At: t.now}); err != nil {
 				return err
 			}
 		}
@@ -138,6 +142,12 @@ func (t *pass) describe(ctx context.Context, object rules.Object) error {
 // cameBack tells whether a describe has something that the campaigns need and the one before it did not have, whatever else is gone.
 func (t *pass) cameBack(object rules.Object, before, now described) bool {
 	return slices.ContainsFunc(missing(before, t.wanted(object)), func(name string) bool { _, ok := now.Field(name); return ok })
+}
+
+// never tells whether a name was in no describe up to this one.
+func (d described) never(name string) bool {
+	_, there := d.Field(name)
+	return !there && !slices.Contains(d.Lost, name)
 }
 
 // missing are the names that a describe does not have.
@@ -178,14 +188,17 @@ func (t *pass) refreshRules(ctx context.Context) error {
 	return t.resolveRules()
 }
 
-// parkedOn tells whether a campaign waits for something of an object to come back. Opportunities are described only where one follows conversions, and
-// without them no conversion counts.
+// parkedOn tells whether something of an object that the campaigns need is waited for: what was there once, and what a campaign cannot do without.
+// Opportunities are described only where one follows conversions, and without them no conversion counts.
 func (t *pass) parkedOn(object rules.Object) bool {
-	if object == rules.Opportunity && t.described[object].Gone {
+	d := t.described[object]
+	if len(d.Lost) > 0 || object == rules.Opportunity && d.Gone {
 		return true
 	}
 	for _, rule := range t.rules {
-		if on, _ := rule.WatchedField(); rule.Parked != "" && on == object || rule.Blind && object != rules.Opportunity {
+		on, _ := rule.WatchedField()
+		unrecognised := rule.CodeField != "" && rule.Object == object && t.codeField(rule.Campaign, object) == ""
+		if rule.Parked != "" && on == object || rule.Blind && object != rules.Opportunity || unrecognised {
 			return true
 		}
 	}

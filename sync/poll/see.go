@@ -53,8 +53,26 @@ func (t *pass) observe(tx *store.Tx, s seen, look *sight) error {
 		}
 		return nil
 	}
+	if err := t.noteMarks(tx, &snapshot, s.ID); err != nil {
+		return err
+	}
 	snapshot.Observe(s.Record, s.schema)
 	return errors.Join(tx.PutSnapshot(s.ID, snapshot), t.followConversion(tx, s.Record), t.markLinked(tx, s.ID))
+}
+
+// noteMarks has a snapshot know what we asked to be written into the record and had no answer about. Whose mark it is is not judged before that is
+// settled, but the record may be another campaign's as well.
+func (t *pass) noteMarks(tx *store.Tx, snapshot *rules.Snapshot, recordID string) error {
+	for _, id := range tx.ReferralsByRecord(recordID) {
+		intent, begun, err := tx.Intent(id)
+		if err != nil {
+			return err
+		}
+		if begun && intent.RecordID == recordID {
+			snapshot.Asked(t.ownValues(intent), intent.Since, intent.At)
+		}
+	}
+	return nil
 }
 
 // unchanged tells whether a row shows nothing that the snapshot does not have.

@@ -136,8 +136,8 @@ func (s *sweep) keepNew(tx *store.Tx, u referralfactory.User, sweep uint64, date
 func (s *sweep) keepKnown(tx *store.Tx, r rules.Referral, u referralfactory.User, answer referralfactory.Answer, begun uint64) error {
 	before := r
 	copyUser(&r, u)
-	if r.Email != before.Email || r.Code != before.Code {
-		if err := errors.Join(tx.Join(r.ID), tx.Judge(r.ID)); err != nil {
+	if r.Email != before.Email || r.Code != before.Code { // a record that has the former one may be another referral's alone now
+		if err := lookAnew(tx, r); err != nil {
 			return err
 		}
 	}

@@ -17,12 +17,10 @@ import (
 // looking for the record.
 func (t *pass) write(ctx context.Context, a arrival) error {
 	if t.readOnly {
-		t.unjoined[a.campaign.ID] = true
 		return nil
 	}
 	fields, err := t.fill(ctx, a)
 	if err != nil {
-		t.unjoined[a.campaign.ID] = true
 		return t.problem(ctx, err)
 	}
 	if a.mark != nil {
@@ -97,10 +95,10 @@ func (t *pass) createRecord(ctx context.Context, a arrival, fields map[string]an
 			return errors.Join(t.settleCreated(tx, r, c, intent, rules.ID18(recordID), answer.Date), joinedAs(tx, r, a.referral))
 		})
 	case salesforce.UnknownOutcome(err):
-		return t.leaveOpen(ctx, id, c, err)
+		return t.leaveOpen(ctx, id, err)
 	case isCode(err, "DUPLICATE_VALUE") && intent.Since.Before(intent.At) && intent.At.Sub(intent.Since) < giveUpAfter:
 		// An earlier request of ours, whose answer was lost, has made it after all; the next look finds it.
-		return t.leaveOpen(ctx, id, c, err)
+		return t.leaveOpen(ctx, id, err)
 	}
 	return t.refused(ctx, a, err)
 }
@@ -126,8 +124,7 @@ func (t *pass) begin(id int64, i store.Intent) (store.Intent, error) {
 }
 
 // leaveOpen reports a write whose outcome is not known. It was sent at some time up to now, and takes effect within settleAfter or never.
-func (t *pass) leaveOpen(ctx context.Context, id int64, c rules.Campaign, err error) error {
-	t.unjoined[c.ID] = true
+func (t *pass) leaveOpen(ctx context.Context, id int64, err error) error {
 	storeErr := t.update(func(tx *store.Tx) error {
 		i, begun, err := tx.Intent(id)
 		if now, known := t.Salesforce.Now(); begun && known && err == nil {
@@ -204,7 +201,6 @@ func (t *pass) markRecord(ctx context.Context, a arrival, fields map[string]any)
 	case permanent(err): // a field that is not there cannot be filled either
 		return t.refused(ctx, a, err)
 	case err != nil:
-		t.unjoined[c.ID] = true
 		return t.problem(ctx, fmt.Errorf("referral %d: read %s %s before marking it: %w", id, c.Object, record, err))
 	}
 	if t.Preview != nil {
@@ -221,7 +217,7 @@ func (t *pass) markRecord(ctx context.Context, a arrival, fields map[string]any)
 		t.heard(answer)
 		switch {
 		case salesforce.UnknownOutcome(err):
-			return t.leaveOpen(ctx, id, c, err)
+			return t.leaveOpen(ctx, id, err)
 		case err != nil:
 			return t.refused(ctx, a, err)
 		}
@@ -296,7 +292,6 @@ func (t *pass) refused(ctx context.Context, a arrival, err error) error {
 		t.Log.Warn().Int64(logged.Referral, a.referral.ID).Msg("Salesforce refuses the record for a referral; it waits as join_refused")
 		return nil
 	}
-	t.unjoined[a.campaign.ID] = true
 	if salesforce.KindOf(err) == salesforce.ReadOnly {
 		t.readOnly = true // for the whole org: the others need not try
 		return t.problem(ctx, fmt.Errorf("the org takes no writes just now; referrals wait until it does: %w", err))
