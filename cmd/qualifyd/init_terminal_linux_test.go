@@ -128,7 +128,7 @@ func (w *world) conversation(flags []string) []say {
 		{"How to log in [client_credentials]: ", ""},
 		{"consumer key [" + value("--client-id") + "]: ", ""},
 		{"consumer secret: ", secret},
-		{"a live org", w.rf.Key()},
+		{"Webhooks and API): ", w.rf.Key()},
 		{"counts its days [UTC]: ", "Mars"},
 		{"no time zone", "Europe/Berlin"},
 		{"remembers [/var/lib/qualifyd/qualifyd.db]: ", w.storePath()},
