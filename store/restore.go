@@ -88,79 +88,149 @@ func setAside(path string, now time.Time) (string, error) {
 }
 
 // carryOver takes from the store that is replaced what neither service knows: that a referral was qualified, which a person may have set back since, that
-// it was set back, which has to stay so, or that somebody ordered it, and that a request was sent that may have its effect yet.
+// it was set back, which has to stay so, or that somebody ordered it; that a request was sent that may have its effect yet; when somebody joined, and that
+// nothing is to be created for them any more; and what the brakes have counted.
 // That is known only where the store goes on from the backup. A store that cannot be read tells nothing.
 func (r *Restored) carryOver(current *Store, temp string, now time.Time) error {
 	restored, err := Open(temp)
 	if err != nil {
 		return err
 	}
-	err = restored.Update(func(tx *Tx) error {
-		owner, err := tx.Owner()
-		if err != nil {
-			return err
-		}
-		referrals, campaigns := r.toCarryOver(current, owner)
-		for _, one := range referrals {
-			if err := r.carry(tx, one, now); err != nil {
+	since := r.toCarryOver(current, restored)
+	err = restored.Update(func(tx *Tx) (err error) {
+		for _, one := range since.referrals {
+			if one.decided() {
+				err = r.carry(tx, one, now)
+			} else {
+				err = r.carryPending(tx, one)
+			}
+			if err != nil {
 				return err
 			}
 		}
-		for _, one := range campaigns {
-			if err := carryBrake(tx, one); err != nil {
+		for _, one := range since.campaigns {
+			if err := carryCampaign(tx, one); err != nil {
 				return err
 			}
 		}
-		r.Ledger, err = tx.LedgerHead()
-		return err
+		if since.sweeps > 0 {
+			err = tx.put(metaBucket, sweepsKey, since.sweeps)
+		}
+		head, errHead := tx.LedgerHead()
+		r.Ledger = head
+		return errors.Join(err, errHead)
 	})
 	return errors.Join(err, restored.Close())
+}
+
+// since is what the store that is replaced has and the backup does not.
+type since struct {
+	referrals []carried
+	campaigns []Campaign
+	sweeps    uint64 // how many were begun
 }
 
 // carried is a referral as the store that is replaced has it.
 type carried struct {
 	rules.Referral
-	debt *Debt // an order to set it back, or what was sent; nil where there is neither
+	debt   *Debt   // an order to set it back, or what was sent; nil where there is neither
+	intent *Intent // a write to Salesforce whose outcome is not known
 }
 
-// toCarryOver lists who is qualified or set back to pending, or about whom something is under way, and the campaigns, in a store that goes on from the
-// backup of an owner's store. Where the ledger tells that, the account may be reached by another key since.
-func (r *Restored) toCarryOver(current *Store, owner Owner) (out []carried, campaigns []Campaign) {
+// decided tells whether a referral has been qualified or set back, or is about to be.
+func (c carried) decided() bool {
+	return c.debt != nil || c.Standing == rules.Overridden || qualified(c.Standing)
+}
+
+// toCarryOver lists what is to be carried over from a store that goes on from the backup of an owner's store. Where the ledger tells that, the account may be
+// reached by another key since.
+func (r *Restored) toCarryOver(current, backup *Store) (out since) {
 	err := guarded(func() error {
-		return current.View(func(tx *Tx) error {
-			now, err := tx.Owner()
-			line, errLine := tx.LineWith(r.Ledger.Hash)
-			if err := errors.Join(err, errLine); err != nil || line != r.Ledger.Length || owner.OrgID != "" && now.OrgID != owner.OrgID || line == 0 && now.Account != owner.Account {
-				return err
-			}
-			r.Since, r.Lost = true, tx.LedgerLength()-line
-			err = tx.Referrals(func(one rules.Referral) error {
-				debt, owed, err := tx.Debt(one.ID)
-				switch {
-				case owed && (debt.Undo || !debt.SentAt.IsZero()):
-					out = append(out, carried{one, &debt})
-				case one.Standing == rules.Overridden, qualified(one.Standing):
-					out = append(out, carried{one, nil})
-				}
-				return err
-			})
-			if err == nil {
-				campaigns, err = tx.Campaigns()
-			}
-			return err
-		})
+		return backup.View(func(then *Tx) error { return current.View(func(now *Tx) error { return r.compare(then, now, &out) }) })
 	})
-	r.Since = r.Since && err == nil
-	return out, campaigns
+	if r.Since = r.Since && err == nil; !r.Since {
+		return since{}
+	}
+	return out
 }
 
-// carryBrake has a campaign's brake count what qualified since the backup: otherwise it would let as many go once more.
-func carryBrake(tx *Tx, later Campaign) error {
-	c, err := tx.Campaign(later.ID)
-	if err != nil || len(c.Brake)+len(later.Brake) == 0 {
+// compare lists what differs between two states of a store, as far as it is to be carried over.
+func (r *Restored) compare(then, now *Tx, out *since) error {
+	owner, errOwner := then.Owner()
+	holder, errHolder := now.Owner()
+	line, err := now.LineWith(r.Ledger.Hash)
+	if err := errors.Join(errOwner, errHolder, err); err != nil || line != r.Ledger.Length || owner.OrgID != "" && holder.OrgID != owner.OrgID ||
+		line == 0 && holder.Account != owner.Account {
 		return err
 	}
-	c.Brake = later.Brake
+	r.Since, r.Lost = true, now.LedgerLength()-line
+	err = now.Referrals(func(one rules.Referral) error {
+		c := carried{Referral: one}
+		debt, owed, errDebt := now.Debt(one.ID)
+		if owed && (debt.Undo || !debt.SentAt.IsZero()) {
+			c.debt = &debt
+		}
+		intent, begun, errIntent := now.Intent(one.ID)
+		if begun {
+			c.intent = &intent
+		}
+		before, found, err := then.Referral(one.ID)
+		_, owedBefore, errBefore := then.Debt(one.ID)
+		same := found && c.debt == nil && !owedBefore && before.Standing == one.Standing
+		if !found || c.decided() && !same || begun || one.Settled && !before.Settled {
+			out.referrals = append(out.referrals, c)
+		}
+		return errors.Join(errDebt, errIntent, err, errBefore)
+	})
+	if err == nil {
+		out.campaigns, err = now.Campaigns()
+	}
+	if err == nil {
+		out.sweeps, _, err = get[uint64](now, metaBucket, sweepsKey)
+	}
+	return err
+}
+
+// carryPending has a referral in a restored store be one that joined when it did, for whom nothing is created again. Its records are found again; only
+// which of them was created for it, the services may not tell.
+func (r *Restored) carryPending(tx *Tx, later carried) error {
+	one, found, err := tx.Referral(later.ID)
+	if err != nil {
+		return err
+	}
+	if !found {
+		one = later.Referral
+		one.Standing, one.Verdict, one.QualifiedOn, one.AnsweredAt = rules.Pending, rules.Verdict{}, "", tx.LedgerLength()
+		one.Links, one.Blockers, one.JoinAsked = nil, nil, false
+		r.Referrals++
+		err = errors.Join(tx.Join(one.ID), tx.Judge(one.ID))
+	}
+	one.Settled = one.Settled || later.Settled
+	if later.intent != nil {
+		err = errors.Join(err, tx.PutIntent(one.ID, *later.intent))
+	}
+	for _, l := range later.Links {
+		if _, linked := one.LinkTo(l.RecordID); l.Kinds.Has(rules.Created) && !linked {
+			err = errors.Join(err, tx.Read(l.RecordID, l.Object, map[int64]rules.Kinds{one.ID: {rules.Created}}))
+		}
+	}
+	return errors.Join(err, tx.PutReferral(one))
+}
+
+// carryCampaign has a campaign's brake count what qualified since the backup: otherwise it would let as many go once more. Which sweeps there were tells who
+// was not there yet. Of a campaign that the backup does not know, all is carried over.
+func carryCampaign(tx *Tx, later Campaign) error {
+	c, err := tx.Campaign(later.ID)
+	if err != nil {
+		return err
+	}
+	if c.Fingerprint == "" {
+		return tx.PutCampaign(later)
+	}
+	c.Brake, c.Sweeps, c.CodeFields = later.Brake, later.Sweeps, later.CodeFields
+	if c.FirstSweep == 0 {
+		c.FirstSweep = later.FirstSweep
+	}
 	return tx.PutCampaign(c)
 }
 

@@ -62,10 +62,6 @@ func (m *model) closeRecords(r *referral) {
 			lost++ // by its e-mail alone it may be taken for the other's
 			continue
 		}
-		if r.campaign.restored && one.versions[0].code() == "" && len(r.emails) > 1 {
-			lost++ // what it was created with may have been forgotten, and nothing but that tells whose it is
-			continue
-		}
 		for _, v := range one.versions {
 			if !v.there() || v.email() != one.versions[0].email() || v.code() != one.versions[0].code() { // it may not be found again
 				lost++

@@ -51,14 +51,9 @@ func (r *referral) copied() referral {
 // restore puts the newest backup in the store's place, as an operator does some time after something went wrong.
 func (w *world) restore() {
 	b := w.backup
-	known := slices.ContainsFunc(w.people.list, func(r *referral) bool { return !r.removed && b.referrals[r].knownSince > 0 })
+	known := slices.ContainsFunc(w.people.list, func(r *referral) bool { return !r.removed && r.knownSince > 0 })
 	if !known {
 		return // with another key, nobody would know the account
-	}
-	for _, c := range w.campaigns {
-		if w.people.hides(c.object+"."+codeField) && !b.campaigns[c].codesSeen {
-			return // nor that there are codes
-		}
 	}
 	if w.disk.left != nil {
 		w.die()
@@ -107,7 +102,7 @@ func (w *world) restored(now, backup []byte) (content []byte, since bool) {
 }
 
 // restored is what comes of a restore: qualifyd knows what it knew when the store was backed up, and of what came later only what the store that was
-// replaced has kept of people: who was qualified, who was set back, and what is under way. standing is what that had.
+// replaced has kept of people: when they joined, who was qualified, who was set back, and what is under way. standing is what that had.
 func (m *model) restored(b *backup, standing map[*referral]rules.Standing) {
 	m.lastPoll = b.lastPoll
 	m.owners = map[claim]*ownership{}
@@ -121,20 +116,32 @@ func (m *model) restored(b *backup, standing map[*referral]rules.Standing) {
 		}
 	}
 	for _, c := range m.w.campaigns {
-		now := *c
-		*c = b.campaigns[c]
-		c.out, c.movedAct, c.restored = now.out, m.w.truth.now(), true
-		if !now.same(c.rule) {
-			m.ruleChanges(c)
-		}
-		c.rule, c.since = now.rule, m.w.now()
+		m.campaignRestored(c, b.campaigns[c])
 	}
+}
+
+// campaignRestored is what of a campaign is known again as it was: but for the sweeps, and for one that the backup did not know, whose rule counts from when
+// it did.
+func (m *model) campaignRestored(c *campaign, then campaign) {
+	now := *c
+	*c = then
+	c.out, c.movedAct, c.restored, c.sweeps, c.codesSeen = now.out, m.w.truth.now(), true, now.sweeps, now.codesSeen
+	switch {
+	case then.firstTry.IsZero():
+		c.changed, c.perhaps, c.former, c.firstTry, c.firstDone = now.changed, now.perhaps, now.former, now.firstTry, now.firstDone
+	case !now.same(then.rule):
+		m.ruleChanges(c)
+	}
+	if then.firstDone.IsZero() && !then.firstTry.IsZero() { // a pass that died may have known it, or not
+		c.firstTry = then.firstTry
+	}
+	c.rule, c.since = now.rule, m.w.now()
 }
 
 // forget has the model know of a referral what it knew at a former time. What may be, may still be: a request may be under way.
 func (r *referral) forget(then referral) {
 	then = then.copied()
-	r.maybeKnown, r.knownSince, r.believed, r.shownFirst, r.shownLast = then.maybeKnown, then.knownSince, then.believed, then.shownFirst, then.shownLast
+	r.believed = append(slices.Clone(r.believed), then.believed...)
 	r.blockers, r.mayBlocked, r.lookedUp, r.ties, r.pinnedOne, r.joinAsked = then.blockers, then.mayBlocked, then.lookedUp, then.ties, then.pinnedOne, r.joinAsked || then.joinAsked
 	r.late, r.braked = 0, false
 	r.shown, r.may, r.must = r.shown || then.shown, r.may || then.may, r.must && then.must

@@ -1,0 +1,138 @@
+package poll_test
+
+import (
+	"io"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"qualifyd/rules"
+	"qualifyd/store"
+	"qualifyd/sync/poll"
+	"qualifyd/sync/sandbox"
+)
+
+// Backup keeps a copy of the store.
+func (w *world) Backup() (path string) {
+	w.t.Helper()
+	path = filepath.Join(w.t.TempDir(), "backup.db")
+	if _, err := store.Keep(path, false, func(out io.Writer) error { return w.store.Backup(out) }, nil); err != nil {
+		w.t.Fatal(err)
+	}
+	return path
+}
+
+// Restore puts a backup in the store's place.
+func (w *world) Restore(backup string) {
+	w.t.Helper()
+	if err := w.store.Close(); err != nil {
+		w.t.Fatal(err)
+	}
+	if done, err := store.Restore(w.path, backup, time.Now(), nil); err != nil || !done.Since {
+		w.t.Fatalf("restore: got %+v, %v", done, err)
+	}
+	w.open()
+}
+
+// An existing customer, made a Lead on the day of the sign-up and before it, is one after a restore as well: which sweeps did not show the referral yet is
+// carried over.
+func TestAnExistingCustomerIsOneAfterARestoreToo(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		w.After(3 * time.Hour)
+		w.Passes(2)
+		backup := w.Backup()
+		hours := func(n int) {
+			for range n {
+				w.Passes(1)
+				w.After(time.Hour)
+			}
+		}
+		hours(3)
+		lead := w.org.Create("Lead", sandbox.Fields{"LastName": "Ann", "Company": "Acme", "Email": "ann@example.com"})
+		other := w.org.Create("Lead", sandbox.Fields{"LastName": "Bob", "Company": "Acme", "Email": "bob@example.com"})
+		hours(3)
+		ann := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+		w.Passes(1)
+		w.WantNot(ann, rules.ExistingRecord)
+		w.Restore(backup)
+		bob := w.rf.Refer(101, sandbox.NewUser{FirstName: "Bob", Email: "bob@example.com"}) // comes after it
+		w.Passes(1)
+		w.Status(lead, goodValue)
+		w.Status(other, goodValue)
+		w.Passes(2)
+		w.WantNot(ann, rules.ExistingRecord)
+		w.WantNot(bob, rules.ExistingRecord)
+	})
+}
+
+// A Lead that we created since the backup, and somebody deleted, is not created again after a restore.
+func TestWhatWasCreatedAndDeletedIsNotCreatedAgainAfterARestore(t *testing.T) {
+	running(t, one(creating(fieldCampaign(), rules.DoNothing)), func(w *world) {
+		backup := w.Backup()
+		ann := w.Refer("Ann")
+		w.Passes(2)
+		w.org.Delete("Lead", w.leadOf(ann))
+		w.Passes(2)
+		w.Restore(backup)
+		w.Passes(2)
+		w.WantRecords("Lead", 1) // the one that is deleted
+	})
+}
+
+// A Lead that we created since the backup is its referral's after a restore, though its e-mail is another's and there is no code.
+func TestWhatWasCreatedIsItsReferralsAfterARestore(t *testing.T) {
+	c := creating(fieldCampaign(), rules.DoNothing)
+	c.CodeField = ""
+	running(t, one(c), func(w *world) {
+		backup := w.Backup()
+		ann := w.Refer("Ann")
+		w.Passes(2)
+		lead := w.org.IDs("Lead")[0]
+		w.org.Update("Lead", lead, sandbox.Fields{"Email": "ann@work.example.com"})
+		w.Passes(1)
+		w.Restore(backup)
+		w.Passes(1)
+		w.Status(lead, goodValue)
+		w.Passes(2)
+		w.WantRecords("Lead", 1)
+		w.WantOnly(ann)
+	})
+}
+
+// A create whose answer is lost is under way when a backup is restored: it is not asked for again before its outcome can be known.
+func TestACreateThatIsUnderWayIsSoAfterARestore(t *testing.T) {
+	running(t, one(creating(fieldCampaign(), rules.DoNothing)), func(w *world) {
+		backup := w.Backup()
+		w.Refer("Ann")
+		w.org.SetFault(once(isCreate, &sandbox.Fault{Refused: true}))
+		w.TryPass()
+		w.org.SetFault(nil)
+		w.Restore(backup)
+		w.TryPass()
+		w.WantRecords("Lead", 0)
+		w.After(3 * time.Minute)
+		w.Passes(1)
+		w.WantRecords("Lead", 1)
+	})
+}
+
+// A campaign that was added since the backup counts from when it did: what changed before the restore is not lost.
+func TestACampaignThatIsNewSinceTheBackupCountsFromWhenItDid(t *testing.T) {
+	added := fieldCampaign()
+	added.EffectiveFrom = time.Time{}
+	running(t, one(contactCampaign()), func(w *world) {
+		backup := w.Backup()
+		w.rf.AddCampaign(added.ID, "Refer a friend")
+		w.Configure(func(o *poll.Options) { o.Campaigns = append(o.Campaigns, added) })
+		w.Passes(1)
+		ann := w.Known("Ann", added.ID)
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.org.Track("Lead", "Status", true)
+		w.Status(lead, goodValue)
+		w.After(time.Minute)
+		w.Restore(backup)
+		w.Passes(2)
+		w.WantOnly(ann)
+	})
+}
