@@ -98,7 +98,7 @@ func (r *run) partOf(c *campaign) *run {
 // blindTo is a run that a campaign was not in the config for: what it has seen of others may be known when that is back.
 func (r *run) blindTo(c *campaign) *run {
 	part := *r
-	part.of, part.died = c, true
+	part.of, part.died, part.blind = c, true, true
 	return &part
 }
 

@@ -99,6 +99,7 @@ type run struct {
 	ended      bool
 	died       bool      // the process died meanwhile
 	of         *campaign // whose part of the run this is; nil for the run as a whole
+	blind      bool      // the campaign was not in the config
 }
 
 // whole tells whether all that the job had to do was done.

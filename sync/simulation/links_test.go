@@ -153,6 +153,9 @@ func (m *model) merged(c *campaign, loser *record, p *run) {
 	}
 	if !s.certain {
 		to.now = union(after, to.now...)
+		if p.blind { // the link moves all the same, and may have gone on to somebody else by the time that the campaign is back
+			own.now = union(own.now, nobody)
+		}
 		return
 	}
 	to.now = after

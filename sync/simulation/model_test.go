@@ -231,6 +231,9 @@ func (m *model) polledFor(c *campaign, p *run, due bool) {
 	if c.firstTry.IsZero() {
 		c.firstTry = p.start
 	}
+	if c.missed && c.backFrom == 0 {
+		c.backFrom = p.from
+	}
 	if !p.whole() {
 		m.lookThrough(p)
 		return
@@ -243,9 +246,13 @@ func (m *model) polledFor(c *campaign, p *run, due bool) {
 	if due {
 		c.dailyAct = p.from
 	}
-	if due || c.missed { // with other campaigns in the config everybody is looked at
-		c.deepAct, c.missed = p.from, false
+	switch {
+	case due:
+		c.deepAct = p.from
+	case c.missed: // with other campaigns in the config everybody is looked at, once: the first pass may have done so, though it failed
+		c.deepAct = max(c.deepAct, c.backFrom)
 	}
+	c.missed, c.backFrom = false, 0
 	m.lookThrough(p)
 	c.wholeBefore, c.wholeStart = p.from, p.start
 }

@@ -34,6 +34,7 @@ type campaign struct {
 	sweeps      []*run
 	codesSeen   bool // the codes on its object could be read once, for certain
 	missed      bool // whole passes have gone by while it was not
+	backFrom    int  // when the first pass began since it is back
 	deepAct     int  // acts until this one are known whatever their stamps
 	dailyAct    int  // ... by a regular look at everybody
 	dailyBefore int  // the same before the newest pass
