@@ -612,6 +612,28 @@ func TestALeadThatIsMadeWhileCodesAreHiddenIsNotLinkedByItsEMail(t *testing.T) {
 	})
 }
 
+// While the code field is hidden, no Lead that has somebody's e-mail is marked for them: it may have another's code.
+func TestNoLeadIsMarkedWhileCodesAreHidden(t *testing.T) {
+	c := creating(fieldCampaign(), rules.Update)
+	running(t, one(c), func(w *world) {
+		ann := w.Known("Ann")
+		w.Passes(1)
+		w.org.HideField("Lead", codeField)
+		lead := w.org.Create("Lead", sandbox.Fields{"LastName": "Bob", "Company": "Acme", "Email": "bob@example.com", codeField: ann.Code})
+		w.After(25 * time.Hour) // the describe is asked anew
+		w.Passes(1)
+		w.rf.Refer(101, sandbox.NewUser{FirstName: "Bob", Email: "bob@example.com"})
+		w.Passes(2)
+		w.Status(lead, goodValue)
+		w.Passes(2)
+		w.WantOnly()
+		w.org.ShowField("Lead", codeField)
+		w.After(25 * time.Hour)
+		w.Passes(2)
+		w.WantOnly(ann)
+	})
+}
+
 // A code field that the object never had keeps nobody from being known by the e-mail.
 func TestWithoutACodeFieldLeadsAreLinkedByTheirEMail(t *testing.T) {
 	c := fieldCampaign()

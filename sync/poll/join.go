@@ -50,7 +50,8 @@ func anyObject(rules.Object) bool { return true }
 
 // toJoin are the first of the marked referrals that are to be looked up, as many as are at once, and the marks behind them. Those that are decided by now
 // are among them too: a record with their e-mail may still be linked to another, who had it before. While a campaign has not been swept whole, nobody knows
-// who was there from the start: its referrals wait.
+// who was there from the start: its referrals wait. So they do where a record is to be created or marked while the codes cannot be read any more: one with
+// their e-mail may have another's code.
 func (t *pass) toJoin(marked []int64) (waiting []rules.Referral, rest []int64, err error) {
 	err = t.update(func(tx *store.Tx) error {
 		for rest = marked; len(rest) > 0 && len(waiting) < lookupsAtOnce; rest = rest[1:] {
@@ -68,7 +69,7 @@ func (t *pass) toJoin(marked []int64) (waiting []rules.Referral, rest []int64, e
 					return err
 				}
 			case !ours:
-			case known.FirstSweep == 0, t.rules[c.ID].Blind:
+			case known.FirstSweep == 0, t.rules[c.ID].Blind, t.codeless[c.ID] && c.Mode != rules.DoNothingOnJoin:
 				t.unjoined[c.ID] = true
 			default:
 				waiting = append(waiting, r)

@@ -153,7 +153,7 @@ func (m *model) merged(c *campaign, loser *record, p *run) {
 	}
 	if !s.certain {
 		to.now = union(after, to.now...)
-		if p.blind { // the link moves all the same, and may have gone on to somebody else by the time that the campaign is back
+		if p.blind || !m.shown(c, loser.object) { // the link may move all the same, and have gone on to somebody else by the time that all is seen again
 			own.now = union(own.now, nobody)
 		}
 		return
