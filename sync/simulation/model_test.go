@@ -404,7 +404,8 @@ func (m *model) judge(r *referral, p *run) {
 	if r.shown && !r.may {
 		r.may, r.why = true, why
 	}
-	must = must && m.allShown(r.campaign) && !r.mayBlocked && r.knownAt(p.from) && !r.unsure
+	waits := r.campaign.create && !m.recognises(r.campaign) // nobody is looked up for whom a record would be made while codes are hidden
+	must = must && m.allShown(r.campaign) && !waits && !r.mayBlocked && r.knownAt(p.from) && !r.unsure
 	switch {
 	case must:
 		if !r.must {
