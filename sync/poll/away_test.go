@@ -450,6 +450,30 @@ func TestLeadsThatComeBackLeadToTheirContactsWithinMinutes(t *testing.T) {
 	})
 }
 
+// The same after a restart, where the login's answer tells no time either.
+func TestWhereNothingMayBeReadAfterALoginWithoutADate(t *testing.T) {
+	running(t, one(conversionCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		for _, object := range []string{"Lead", "Contact", "Opportunity"} {
+			w.org.HideObject(object)
+		}
+		w.TryPass()
+		w.org.SetFault(always(func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/token") }, &sandbox.Fault{NoDate: true}))
+		w.Restart()
+		w.TryPass()
+		w.org.Convert(lead, sandbox.Conversion{})
+		for _, object := range []string{"Lead", "Contact", "Opportunity"} {
+			w.org.ShowObject(object)
+		}
+		w.After(10 * time.Minute)
+		w.TryPass()
+		w.Passes(2)
+		w.WantOnly(ann)
+	})
+}
+
 // One answer tells a time that is somewhat ahead of the true one, a Lead is linked in it and changes right after.
 func TestAnAnswerFromSomewhatInTheFutureHidesNoChange(t *testing.T) {
 	for _, ahead := range []time.Duration{5 * time.Minute, 14 * time.Minute, 16 * time.Minute, 25 * time.Minute, 40 * time.Minute, 59 * time.Minute} {

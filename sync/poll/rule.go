@@ -169,7 +169,11 @@ func (t *pass) refreshRules(ctx context.Context) error {
 			limit = parkedFor
 		}
 		d, known := t.described[object]
-		if known && (now.IsZero() || !d.olderThan(limit, now)) {
+		if now.IsZero() && known { // no answer has told the time yet, not even the login's: one has to where nothing else is asked for
+			if len(t.deltas) > 0 || limit == describeFor {
+				continue
+			}
+		} else if known && !d.olderThan(limit, now) {
 			continue
 		}
 		refreshed, aged = true, aged || known && d.olderThan(describeFor, now)
