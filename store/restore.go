@@ -227,7 +227,7 @@ func carryCampaign(tx *Tx, later Campaign) error {
 	if c.Fingerprint == "" {
 		return tx.PutCampaign(later)
 	}
-	c.Brake, c.Sweeps, c.CodeFields = later.Brake, later.Sweeps, later.CodeFields
+	c.Brake, c.Sweeps, c.CodeFields, c.CodesHidden = later.Brake, later.Sweeps, later.CodeFields, later.CodesHidden
 	if c.FirstSweep == 0 {
 		c.FirstSweep = later.FirstSweep
 	}

@@ -232,6 +232,110 @@ func TestARestoreSetsNobodyBackWhoseOrderWasTakenBackSince(t *testing.T) {
 	same(t, "problems", check(t, path).Problems, []string{})
 }
 
+// Who joined since the backup joined when they did: which sweeps there were and which campaigns is carried over, and their records are found again.
+func TestARestoreKeepsWhoJoinedSince(t *testing.T) {
+	path, target := furnishedStore(t, 0), filepath.Join(t.TempDir(), "backup.db")
+	s, err := store.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	update(t, s, func(tx *store.Tx) error { return tx.PutCampaign(store.Campaign{ID: 104, Fingerprint: "h"}) })
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := backup(t, path, target, false); err != nil {
+		t.Fatal(err)
+	}
+	later := at.Add(time.Hour)
+	joined := rules.Referral{
+		ID: 3000, CampaignID: 103, Code: "c3000", Email: "new@example.com", Standing: rules.Owed, QualifiedOn: "2026-11-02", Joined: at, Lacked: later, FirstSweep: 4,
+		Settled: true, JoinAsked: true, AnsweredAt: 1000, Blockers: []rules.Blocker{{Object: rules.Lead, ID: "00Q000000000098AAA"}},
+		Verdict: rules.Verdict{Outcome: rules.Qualified, Reason: rules.QualifiedByRule, At: at},
+		Links: []rules.Link{
+			{Object: rules.Lead, RecordID: "00Q000000000091AAA", Kinds: rules.Kinds{rules.Created, rules.ByEmail}},
+			{Object: rules.Lead, RecordID: "00Q000000000092AAA", Kinds: rules.Kinds{rules.ByEmail}},
+		},
+	}
+	added := store.Campaign{ID: 103, Fingerprint: "g", Effective: at, FirstSweep: 2, Sweeps: []time.Time{later}}
+	if s, err = store.Open(path); err != nil {
+		t.Fatal(err)
+	}
+	update(t, s, func(tx *store.Tx) error {
+		known, err := tx.Campaign(101)
+		known.Fingerprint, known.Sweeps, known.CodeFields, known.CodesHidden = "another rule", []time.Time{at, later}, []string{"Lead.Code__c"}, true
+		errs := []error{err, tx.PutReferral(joined), tx.PutCampaign(known), tx.PutCampaign(added), tx.PutCampaign(store.Campaign{ID: 104, Fingerprint: "h", FirstSweep: 3})}
+		for range 3 {
+			_, err := tx.BeginSweep()
+			errs = append(errs, err)
+		}
+		return errors.Join(errs...)
+	})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Restore(path, target, at, nil); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "problems", check(t, path).Problems, []string{})
+	if s, err = store.Open(path); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	update(t, s, func(tx *store.Tx) error {
+		got, _, err := tx.Referral(joined.ID)
+		want := joined
+		want.Standing, want.Verdict, want.QualifiedOn, want.AnsweredAt = rules.Pending, rules.Verdict{}, "", tx.LedgerLength()
+		want.Links, want.Blockers, want.JoinAsked = nil, nil, false
+		same(t, "who joined since", got, want)
+		reading, errReading := tx.Reading("00Q000000000091AAA")
+		same(t, "what is read of the record that was created", reading, store.Reading{Object: rules.Lead, Claims: map[int64]rules.Kinds{joined.ID: {rules.Created}}})
+		other, errOther := tx.Reading("00Q000000000092AAA")
+		same(t, "what is read of one that is found by its e-mail", other, store.Reading{})
+		same(t, "is looked up, and judged", []any{tx.Joining(joined.ID), tx.ToJudge(2999, 1)}, []any{true, []int64{joined.ID}})
+		known, errKnown := tx.Campaign(101)
+		same(t, "a campaign that was known, with the rule that it had", known, store.Campaign{
+			ID: 101, Fingerprint: "f", Effective: at, FirstSweep: 1, Sweeps: []time.Time{at, later}, Brake: []time.Time{at}, CodeFields: []string{"Lead.Code__c"}, CodesHidden: true,
+		})
+		gotAdded, errAdded := tx.Campaign(added.ID)
+		same(t, "a campaign that was added", gotAdded, added)
+		swept, errSwept := tx.Campaign(104)
+		same(t, "a campaign that was known and not swept yet", swept, store.Campaign{ID: 104, Fingerprint: "h", FirstSweep: 3})
+		sweep, errSweep := tx.BeginSweep()
+		same(t, "the next sweep", sweep, uint64(5))
+		return errors.Join(err, errReading, errOther, errKnown, errAdded, errSwept, errSweep)
+	})
+}
+
+// Where the backup has no ledger, only the org and the account tell whether the store goes on from it. One from before the first pass knows no org yet.
+func TestWhetherAStoreGoesOnFromABackupWithoutALedger(t *testing.T) {
+	for situation, c := range map[string]struct {
+		then, now store.Owner
+		since     bool
+	}{
+		"the same":                   {store.Owner{OrgID: "00D1", Account: "a"}, store.Owner{OrgID: "00D1", Account: "a"}, true},
+		"before the first pass":      {store.Owner{Account: "a"}, store.Owner{OrgID: "00D1", Account: "a"}, true},
+		"another org's":              {store.Owner{OrgID: "00D1", Account: "a"}, store.Owner{OrgID: "00D2", Account: "a"}, false},
+		"another account's, perhaps": {store.Owner{OrgID: "00D1", Account: "a"}, store.Owner{OrgID: "00D1", Account: "b"}, false},
+	} {
+		path, target := newPath(t), filepath.Join(t.TempDir(), "backup.db")
+		s, err := store.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		update(t, s, func(tx *store.Tx) error { return tx.SetOwner(c.then) })
+		if _, err := store.Keep(target, false, s.Backup, nil); err != nil {
+			t.Fatal(err)
+		}
+		update(t, s, func(tx *store.Tx) error { return tx.SetOwner(c.now) })
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		done, err := store.Restore(path, target, at, nil)
+		same(t, situation+": error", err, error(nil))
+		same(t, situation+": known", done.Since, c.since)
+	}
+}
+
 func TestNothingIsCarriedOverFromAStoreThatDoesNotGoOnFromTheBackup(t *testing.T) {
 	target := filepath.Join(t.TempDir(), "backup.db")
 	path := furnishedStore(t, 0)

@@ -221,7 +221,17 @@ func TestAnotherAccountIsRefused(t *testing.T) {
 		mine := w.rf
 		w.rf = sandbox.NewReferralFactory(serviceTime)
 		w.rf.AddCampaign(101, "Refer a friend")
-		w.rf.Join(101, sandbox.NewUser{FirstName: "Somebody"})
+		for range 5 { // with the numbers that ours have
+			w.rf.Refer(101, sandbox.NewUser{FirstName: "Somebody"})
+		}
+		w.Act(func(tx *store.Tx) error { // the codes of the sandbox's accounts are the same
+			r, _, err := tx.Referral(ann.ID)
+			r.Code = "ours"
+			return errors.Join(err, tx.PutReferral(r))
+		})
+		if got, want := w.rf.User(ann.ID).CampaignID, ann.CampaignID; got != want {
+			t.Fatalf("the other account's user %d: got campaign %d, want %d", ann.ID, got, want)
+		}
 		w.Restart()
 		if err := w.poller.Sweep(w.ctx); !errors.Is(err, poll.ErrOtherAccount) {
 			t.Errorf("a sweep of another account: got %v, want ErrOtherAccount", err)
