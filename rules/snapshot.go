@@ -2,6 +2,7 @@ package rules
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -69,7 +70,7 @@ type StageRow struct {
 
 // Written is a value that we wrote to the record ourselves.
 type Written struct {
-	Field, Value string
+	Field, Value string    // the field as the one who wrote it spells it
 	From, To     time.Time // between these instants of the service; To is zero while the answer is not known
 }
 
@@ -177,13 +178,19 @@ func (s Snapshot) firstSeen(field string, during span) (text string, ours, seen 
 	return text, ours, known && during.linked(v.At)
 }
 
-// Write notes values that we wrote ourselves. They become the baseline; to is when the write was answered, zero if it never was.
-func (s *Snapshot) Write(values map[string]string, from, to time.Time) {
+// Write notes values that we wrote ourselves, by field. Those of watched fields become the baseline; to is when the write was answered, zero if it never
+// was.
+func (s *Snapshot) Write(values map[string]string, watched []string, from, to time.Time) {
 	if s.Values == nil {
 		s.Values = map[string]Value{}
 	}
 	for field, text := range values {
-		v, seen := s.Values[field]
+		s.Wrote = append(s.Wrote, Written{field, text, from, to})
+		i := slices.IndexFunc(watched, func(name string) bool { return strings.EqualFold(name, field) })
+		if i < 0 {
+			continue // the field may be watched later, by a campaign that comes back into the config
+		}
+		v, seen := s.Values[watched[i]]
 		if !seen {
 			v = Value{First: text, Ours: true}
 		}
@@ -191,8 +198,7 @@ func (s *Snapshot) Write(values map[string]string, from, to time.Time) {
 		if !to.IsZero() {
 			v.At = to
 		}
-		s.Values[field] = v
-		s.Wrote = append(s.Wrote, Written{field, text, from, to})
+		s.Values[watched[i]] = v
 	}
 }
 

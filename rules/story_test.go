@@ -324,6 +324,6 @@ func wrote(field, value, from, to string) step {
 		if to != "" {
 			answered = at(to)
 		}
-		s.now.snapshot.Write(map[string]string{field: value}, at(from), answered)
+		s.now.snapshot.Write(map[string]string{field: value}, []string{field}, at(from), answered)
 	}
 }

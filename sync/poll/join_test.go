@@ -485,6 +485,39 @@ func TestALostMarkQualifiesNobodyInAnotherCampaign(t *testing.T) {
 	})
 }
 
+// What we wrote into a field that no rule was about then is our own doing as well for a campaign that comes back into the config.
+func TestWhatWeWroteQualifiesNobodyInACampaignThatWasAway(t *testing.T) {
+	for name, marked := range map[string]bool{"marked": true, "created": false} {
+		t.Run(name, func(t *testing.T) {
+			writing := creating(fieldCampaign(), rules.Update)
+			writing.Fields = append(writing.Fields, rules.Mapping{To: "LeadSource", Fixed: "Partner Referral"})
+			watching := fieldCampaign()
+			watching.ID, watching.Duplicates, watching.Field, watching.Value = 201, rules.Update, "LeadSource", "Partner Referral"
+			running(t, []rules.Campaign{writing, watching}, func(w *world) {
+				w.org.Track("Lead", "LeadSource", true)
+				ann := w.rf.Refer(201, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+				if marked {
+					w.Lead(ann, Old(), sandbox.Fields{codeField: ""})
+				}
+				w.Passes(2)
+				w.Configure(func(o *poll.Options) { o.Campaigns = []rules.Campaign{writing} })
+				w.Passes(1)
+				again := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+				w.Passes(3)
+				lead := w.org.IDs("Lead")[0]
+				w.WantLinks(again, lead)
+				if got := w.org.Get("Lead", lead)["LeadSource"]; got != "Partner Referral" {
+					t.Fatalf("source of the Lead that we wrote: got %v, want Partner Referral", got)
+				}
+				w.Configure(func(o *poll.Options) { o.Campaigns = []rules.Campaign{writing, watching} })
+				w.Passes(3)
+				w.WantLinks(ann, lead)
+				w.WantOnly()
+			})
+		})
+	}
+}
+
 // DUPLICATE_VALUE after a lost answer says that the first request made the record after all.
 func TestDuplicateValueOnARetryMeansItWasMade(t *testing.T) {
 	running(t, one(creating(fieldCampaign(), rules.CreateNew)), func(w *world) {

@@ -69,7 +69,7 @@ func (t *pass) noteMarks(tx *store.Tx, snapshot *rules.Snapshot, recordID string
 			return err
 		}
 		if begun && intent.RecordID == recordID {
-			snapshot.Asked(t.ownValues(intent), intent.Since, intent.At)
+			snapshot.Asked(intent.Values, intent.Since, intent.At)
 		}
 	}
 	return nil

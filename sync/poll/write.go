@@ -152,7 +152,7 @@ func (t *pass) settleWrite(tx *store.Tx, r rules.Referral, c rules.Campaign, i s
 	if err != nil {
 		return err
 	}
-	snapshot.Write(t.ownValues(i), i.Since, answered)
+	snapshot.Write(i.Values, t.watched(i.Object), i.Since, answered)
 	return errors.Join(
 		tx.PutReferral(r),
 		tx.PutSnapshot(recordID, snapshot),
@@ -168,21 +168,6 @@ func joinedAs(tx *store.Tx, r, sought rules.Referral) error {
 		return nil
 	}
 	return tx.Joined(r.ID)
-}
-
-// ownValues are the watched ones of the values that we wrote.
-func (t *pass) ownValues(i store.Intent) map[string]string {
-	own := map[string]string{}
-	d := t.described[i.Object]
-	for name, text := range i.Values {
-		f, _ := d.Field(name)
-		for _, watched := range t.watched(i.Object) {
-			if f.Name == watched {
-				own[watched] = text
-			}
-		}
-	}
-	return own
 }
 
 func texts(fields map[string]any) map[string]string {

@@ -127,7 +127,9 @@ func (m *model) observe(r *referral, one *record, s sight, p *run, own *ownershi
 	}
 	v := s.versions[0]
 	if !at(v) {
-		if !p.start.Add(-slack).Before(most) {
+		// What did not change since changes count is looked at for the sake of who is pending.
+		looked := m.knownOf(r).Standing == rules.Pending || !v.at.Before(most)
+		if looked && !p.start.Add(-slack).Before(most) {
 			t.below, t.belowAct = true, v.act
 		}
 		return
