@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -140,6 +141,8 @@ func TestASecretHasOneSource(t *testing.T) {
 			problem: "5: salesforce.auth.client_secret_file: reading the file FOLDER/gone: no such file or directory"},
 		{name: "an empty file", key: "client_secret_file: empty",
 			problem: "5: salesforce.auth.client_secret_file: reading the file FOLDER/empty: the file is empty"},
+		{name: "a pipe that nobody writes to", key: "client_secret_file: pipe",
+			problem: "5: salesforce.auth.client_secret_file: reading the file FOLDER/pipe: the file is empty"},
 		{name: "a folder", key: "client_secret_file: .",
 			problem: "5: salesforce.auth.client_secret_file: reading the file FOLDER: is a directory"},
 		{name: "two lines", key: "client_secret_file: lines",
@@ -149,6 +152,9 @@ func TestASecretHasOneSource(t *testing.T) {
 			folder := t.TempDir()
 			writeFile(t, folder, "file", "in the file\n", 0o600)
 			writeFile(t, folder, "empty", "\n", 0o600)
+			if err := syscall.Mkfifo(filepath.Join(folder, "pipe"), 0o600); err != nil {
+				t.Fatal(err)
+			}
 			writeFile(t, folder, "lines", hidden+"\n"+hidden+"\n", 0o600)
 			t.Setenv("QUALIFYD_REFERRAL_FACTORY_API_KEY", "api-key")
 			for name, value := range test.env {

@@ -387,6 +387,20 @@ func TestAShareOfTheOrgsLimitIsKept(t *testing.T) {
 	})
 }
 
+func TestAShareOfLessThanACallIsNotNoLimit(t *testing.T) {
+	story(t, one(fieldCampaign()), func(w *world) {
+		w.org.DailyLimit(200)
+		w.Configure(func(o *poll.Options) { o.DailyCalls = poll.DailyCalls{Percent: 0.1} })
+		for range 10 {
+			w.TryPass()
+			w.After(time.Minute)
+		}
+		if got := w.Calls(); got > 5 {
+			t.Errorf("0.1%% of 200: got %d calls, want those of the first pass at most", got)
+		}
+	})
+}
+
 // An org whose requests are used up must not be asked on, and what could not be asked must not be taken for nothing new.
 func TestAnOrgWithoutCallsLeftIsLeftAlone(t *testing.T) {
 	running(t, one(fieldCampaign()), func(w *world) {

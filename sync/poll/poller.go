@@ -34,10 +34,10 @@ type DailyCalls struct {
 	Calls   int
 }
 
-// Share is the number of calls out of an org's limit; 0 while that is not known.
+// Share is the number of calls out of an org's limit; 0 while that is not known, and at least one otherwise.
 func (d DailyCalls) Share(limit int) int {
-	if d.Percent > 0 {
-		return int(d.Percent / 100 * float64(limit))
+	if d.Percent > 0 && limit > 0 {
+		return max(1, int(d.Percent/100*float64(limit)))
 	}
 	return d.Calls
 }
