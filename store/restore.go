@@ -88,8 +88,8 @@ func setAside(path string, now time.Time) (string, error) {
 }
 
 // carryOver takes from the store that is replaced what neither service knows: that a referral was qualified, which a person may have set back since, that
-// it was set back, which has to stay so, or that somebody ordered it; that a request was sent that may have its effect yet; when somebody joined, and that
-// nothing is to be created for them any more; and what the brakes have counted.
+// it was set back, which has to stay so, or that somebody ordered it; that a request was sent that may have its effect yet; when somebody joined, that
+// nothing is to be created for them any more, and what we wrote; and what the brakes have counted.
 // That is known only where the store goes on from the backup. A store that cannot be read tells nothing.
 func (r *Restored) carryOver(current *Store, temp string, now time.Time) error {
 	restored, err := Open(temp)
@@ -104,7 +104,7 @@ func (r *Restored) carryOver(current *Store, temp string, now time.Time) error {
 			} else {
 				err = r.carryPending(tx, one)
 			}
-			if err != nil {
+			if err := errors.Join(err, carryWritten(tx, one)); err != nil {
 				return err
 			}
 		}
@@ -133,8 +133,9 @@ type since struct {
 // carried is a referral as the store that is replaced has it.
 type carried struct {
 	rules.Referral
-	debt   *Debt   // an order to set it back, or what was sent; nil where there is neither
-	intent *Intent // a write to Salesforce whose outcome is not known
+	debt   *Debt          // an order to set it back, or what was sent; nil where there is neither
+	intent *Intent        // a write to Salesforce whose outcome is not known
+	wrote  []rules.Linked // what was created or marked for it since the backup
 }
 
 // decided tells whether a referral has been qualified or set back, or is about to be.
@@ -174,19 +175,58 @@ func (r *Restored) compare(then, now *Tx, out *since) error {
 		if begun {
 			c.intent = &intent
 		}
+		var errWrote error
+		c.wrote, errWrote = writtenSince(then, now, one)
 		before, found, err := then.Referral(one.ID)
 		_, owedBefore, errBefore := then.Debt(one.ID)
 		same := found && c.debt == nil && !owedBefore && before.Standing == one.Standing
-		if !found || c.decided() && !same || begun || one.Settled && !before.Settled {
+		if !found || c.decided() && !same || begun || one.Settled && !before.Settled || len(c.wrote) > 0 {
 			out.referrals = append(out.referrals, c)
 		}
-		return errors.Join(errDebt, errIntent, err, errBefore)
+		return errors.Join(errDebt, errIntent, errWrote, err, errBefore)
 	})
 	if err == nil {
 		out.campaigns, err = now.Campaigns()
 	}
 	if err == nil {
 		out.sweeps, _, err = get[uint64](now, metaBucket, sweepsKey)
+	}
+	return err
+}
+
+// writtenSince are those of a referral's records that have more from us than a backup knows.
+func writtenSince(then, now *Tx, one rules.Referral) (wrote []rules.Linked, err error) {
+	for _, l := range one.Links {
+		if !l.Kinds.Has(rules.Created) && !l.Kinds.Has(rules.Marked) {
+			continue
+		}
+		s, _, err := now.Snapshot(l.RecordID)
+		before, _, errBefore := then.Snapshot(l.RecordID)
+		if err := errors.Join(err, errBefore); err != nil {
+			return nil, err
+		}
+		if len(s.Wrote) > len(before.Wrote) {
+			wrote = append(wrote, rules.Linked{Link: l, Snapshot: s})
+		}
+	}
+	return wrote, nil
+}
+
+// carryWritten has a restored store know the records that were created or marked for a referral since the backup, and what we wrote into them: it is no
+// change that a person made.
+func carryWritten(tx *Tx, later carried) error {
+	one, found, err := tx.Referral(later.ID)
+	if err != nil || !found || len(later.wrote) == 0 {
+		return err
+	}
+	for _, l := range later.wrote {
+		if _, linked := one.LinkTo(l.RecordID); !linked {
+			one.SetLink(l.Link)
+		}
+	}
+	err = tx.PutReferral(one)
+	for _, l := range later.wrote {
+		err = errors.Join(err, tx.PutSnapshot(l.RecordID, l.Snapshot), tx.Read(l.RecordID, l.Link.Object, map[int64]rules.Kinds{}))
 	}
 	return err
 }

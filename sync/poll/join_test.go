@@ -487,7 +487,16 @@ func TestALostMarkQualifiesNobodyInAnotherCampaign(t *testing.T) {
 
 // What we wrote into a field that no rule was about then is our own doing as well for a campaign that comes back into the config.
 func TestWhatWeWroteQualifiesNobodyInACampaignThatWasAway(t *testing.T) {
-	for name, marked := range map[string]bool{"marked": true, "created": false} {
+	for name, test := range map[string]struct {
+		marked bool
+		faults []*sandbox.Fault // of the requests that write it, in turn
+	}{
+		"marked":                   {marked: true},
+		"marked, the answer lost":  {marked: true, faults: []*sandbox.Fault{{Lost: true}}},
+		"created":                  {},
+		"created, the answer lost": {faults: []*sandbox.Fault{{Lost: true}}},
+		"created by a second request, whose answer was lost": {faults: []*sandbox.Fault{{Refused: true}, {Lost: true}}},
+	} {
 		t.Run(name, func(t *testing.T) {
 			writing := creating(fieldCampaign(), rules.Update)
 			writing.Fields = append(writing.Fields, rules.Mapping{To: "LeadSource", Fixed: "Partner Referral"})
@@ -496,14 +505,25 @@ func TestWhatWeWroteQualifiesNobodyInACampaignThatWasAway(t *testing.T) {
 			running(t, []rules.Campaign{writing, watching}, func(w *world) {
 				w.org.Track("Lead", "LeadSource", true)
 				ann := w.rf.Refer(201, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
-				if marked {
+				if test.marked {
 					w.Lead(ann, Old(), sandbox.Fields{codeField: ""})
 				}
 				w.Passes(2)
 				w.Configure(func(o *poll.Options) { o.Campaigns = []rules.Campaign{writing} })
 				w.Passes(1)
 				again := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
-				w.Passes(3)
+				w.org.SetFault(func(r *http.Request) *sandbox.Fault {
+					if !isCreate(r) && r.Method != http.MethodPatch || len(test.faults) == 0 {
+						return nil
+					}
+					fault := test.faults[0]
+					test.faults = test.faults[1:]
+					return fault
+				})
+				for range 8 {
+					w.TryPass()
+					w.After(time.Minute)
+				}
 				lead := w.org.IDs("Lead")[0]
 				w.WantLinks(again, lead)
 				if got := w.org.Get("Lead", lead)["LeadSource"]; got != "Partner Referral" {

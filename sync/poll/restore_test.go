@@ -136,3 +136,46 @@ func TestACampaignThatIsNewSinceTheBackupCountsFromWhenItDid(t *testing.T) {
 		w.WantOnly(ann)
 	})
 }
+
+// A value that we wrote after a backup is our own doing after its restore as well: in the campaign that wrote it and in others, also when somebody has
+// touched the record since.
+func TestWhatWeWroteQualifiesNobodyAfterARestore(t *testing.T) {
+	for name, marked := range map[string]bool{"marked": true, "created": false} {
+		t.Run(name, func(t *testing.T) {
+			writing, watching := creating(fieldCampaign(), rules.Update), fieldCampaign()
+			writing.Fields = append(writing.Fields, rules.Mapping{To: "LeadSource", Fixed: "Partner Referral"})
+			watching.ID, watching.Duplicates = 201, rules.Update
+			for _, c := range []*rules.Campaign{&writing, &watching} {
+				c.Field, c.Value = "LeadSource", "Partner Referral"
+			}
+			running(t, []rules.Campaign{writing, watching}, func(w *world) {
+				w.org.Track("Lead", "LeadSource", false)
+				ann := w.rf.Refer(201, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+				if marked {
+					w.Lead(ann, Old(), sandbox.Fields{codeField: ""})
+				}
+				w.Passes(2)
+				backup := w.Backup()
+				w.After(time.Hour)
+				again := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+				w.Passes(3)
+				lead := w.org.IDs("Lead")[0]
+				if got := w.org.Get("Lead", lead)["LeadSource"]; got != "Partner Referral" {
+					t.Fatalf("source of the Lead that we wrote: got %v, want Partner Referral", got)
+				}
+				w.After(time.Hour)
+				w.org.Update("Lead", lead, sandbox.Fields{"Title": "Miss"})
+				w.Restore(backup)
+				w.Passes(3)
+				w.WantLinks(again, lead)
+				w.WantLinks(ann, lead)
+				w.WantOnly()
+				w.org.Update("Lead", lead, sandbox.Fields{"LeadSource": "Web"})
+				w.Passes(1)
+				w.org.Update("Lead", lead, sandbox.Fields{"LeadSource": "Partner Referral"})
+				w.Passes(1)
+				w.WantOnly(ann, again)
+			})
+		})
+	}
+}

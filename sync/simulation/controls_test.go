@@ -73,6 +73,11 @@ var controls = []control{
 		finder: histories, says: "WRONG",
 	},
 	{
+		guard: "a value that qualifyd wrote itself is no change", file: "rules/transition.go",
+		with: "return slices.ContainsFunc(s.Wrote,", without: "return false && slices.ContainsFunc(s.Wrote,",
+		finder: histories, says: "WRONG",
+	},
+	{
 		guard: "the intent to qualify is durable before the request", file: "sync/deliver/send.go",
 		with: "now.SentAt, now.SentUndo, now.Trouble = read.now(), debt.Undo, \"\"\n", without: "now.Trouble = \"\"\n",
 		finder: histories, says: "TWICE",

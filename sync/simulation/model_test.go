@@ -63,6 +63,7 @@ type model struct {
 	w *world
 
 	owners    map[claim]*ownership
+	polls     []*run
 	lastPoll  time.Time // when a poll last ended, however it ended
 	rewritten bool      // a value was rewritten in Setup
 
@@ -82,6 +83,7 @@ func (m *model) see(runs []*run) {
 	}
 	for _, r := range runs {
 		if r.job == pollJob {
+			m.polls = append(m.polls, r)
 			m.polled(r)
 		}
 	}

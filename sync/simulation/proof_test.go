@@ -84,22 +84,50 @@ func (m *model) becomes(r *referral, one *record, p *run, own *ownership, at fun
 	// A history row that was seen before the record was hidden speaks on: a merge may make the record somebody's afterwards.
 	alive := slices.ContainsFunc(s.versions, func(v version) bool { return !v.deleted() })
 	// Whether an observation counts that was made while the record was another's is open where it shows that the record was born at the value.
-	born := at(one.versions[0]) && !one.created().Before(least)
+	born := at(one.versions[0]) && !one.created().Before(least) && (!one.ours || r.campaign.watched.formula)
 	may, must = (t.mayReach || born) && there, t.reached && s.there() && own.must(r.id)
 	for _, row := range one.rows {
 		f := r.campaign.watched
-		if row.field != f.field || f.formula || row.silent || row.first || row.act > p.to || !f.is(row.new) || f.is(row.old) {
+		if row.field != f.field || f.formula || row.silent || row.first || row.ours || row.act > p.to || !f.is(row.new) || f.is(row.old) {
 			continue
 		}
 		if alive && !row.t.Before(least) {
 			may = true
 		}
-		if known && own.must(r.id) && s.there() && row.act <= p.from && m.showsRow(r.campaign, one, row) && !row.t.Before(most) {
+		if known && own.must(r.id) && s.there() && row.act <= p.from && m.showsRow(r.campaign, one, row) && !row.t.Before(most) &&
+			!m.mayBeOurs(r.campaign, one, row.t) {
 			must = true
 		}
 	}
 	return may, must
 }
+
+// becameSo is how a record was when it became what it is in one of its versions.
+func becameSo(one *record, v version, at func(version) bool) version {
+	i := len(one.versions) - 1
+	for one.versions[i].act != v.act {
+		i--
+	}
+	for i > 0 && at(one.versions[i-1]) {
+		i--
+	}
+	return one.versions[i]
+}
+
+// mayBeOurs tells whether a change that a person made could be taken for qualifyd's: it fills in the same, and may have asked for it about then.
+func (m *model) mayBeOurs(c *campaign, one *record, t time.Time) bool {
+	fillsIn := func(o *campaign) bool {
+		return o.writes != nil && o.object == one.object && o.writes.field == c.watched.set()
+	}
+	if !slices.ContainsFunc(m.w.campaigns, fillsIn) {
+		return false
+	}
+	near := func(s *run) bool { return !t.Before(s.start.Add(-slack)) && !t.After(s.end.Add(lostWrite)) }
+	return one.marked || slices.ContainsFunc(m.polls, near)
+}
+
+// lostWrite is how long after a run a write of it may take effect.
+const lostWrite = 2*time.Minute + slack
 
 // observe takes note of what a pass may have seen of a record's value.
 func (m *model) observe(r *referral, one *record, s sight, p *run, own *ownership, at func(version) bool) {
@@ -112,6 +140,7 @@ func (m *model) observe(r *referral, one *record, s sight, p *run, own *ownershi
 			if !p.end.Before(least) {
 				t.maybeBelow = append(t.maybeBelow, v.edited())
 			}
+		case becameSo(one, v, at).ours && !r.campaign.watched.formula: // a value that we wrote is the baseline
 		case !one.created().Before(least):
 			t.mayReach = true
 		case !v.stamp().Before(least), r.campaign.watched.formula && !p.end.Before(least): // of a formula the answer's time counts
@@ -132,6 +161,10 @@ func (m *model) observe(r *referral, one *record, s sight, p *run, own *ownershi
 		if looked && !p.start.Add(-slack).Before(most) {
 			t.below, t.belowAct = true, v.act
 		}
+		return
+	}
+	became := becameSo(one, v, at)
+	if became.ours || m.mayBeOurs(r.campaign, one, became.stamp()) {
 		return
 	}
 	if t.below && !firstAt(one, t.belowAct, at).stamp().Before(most) || !one.created().Before(most) && alwaysAt(one, v.act, at) {
@@ -256,7 +289,7 @@ func (m *model) reachesStage(r *referral, lead, deal *record, p *run) (may, must
 		alone := (i == 0 || !deal.rows[i-1].t.Equal(row.t)) && (i+1 == len(deal.rows) || !deal.rows[i+1].t.Equal(row.t))
 		born := row.first && row.t.Sub(deal.created()).Abs() <= time.Minute // not so of one that a loader has back-dated
 		told := born && m.w.people.firstRow || i > 0 && (!deal.rows[i-1].first || m.w.people.firstRow)
-		sure := known && alone && told && row.act <= p.from && m.showsRow(r.campaign, deal, row) && !row.t.Before(most)
+		sure := known && alone && told && !m.w.truth.noHistory["Opportunity"] && row.act <= p.from && m.showsRow(r.campaign, deal, row) && !row.t.Before(most)
 		switch {
 		case old:
 			by := r.tie(lead).convertedBy

@@ -18,6 +18,7 @@ type campaign struct {
 	coded      bool // referral_code_field is set
 	duplicates string
 	braked     bool
+	writes     *watched  // what it fills in besides, in a record that it makes or marks
 	effective  time.Time // zero where the config does not say
 	out        bool      // it is not in the config
 	movedAct   int       // when it left the config, or came back
@@ -87,6 +88,9 @@ func (f watched) set() string {
 	return f.field
 }
 
+// writtenAs is the value as the config fills it in.
+func (f watched) writtenAs() string { return fmt.Sprint(f.good) }
+
 // zones are those in which an account's days may be.
 var zones = []*time.Location{time.UTC, time.UTC, time.FixedZone("Los Angeles", -8*3600), time.FixedZone("Tokyo", 9*3600)}
 
@@ -107,6 +111,13 @@ func (w *world) setUp() {
 		return "B"
 	}})
 	w.org.AddField("Contact", sandbox.FieldDef{Name: "Tier__c", Type: "picklist", Values: sandbox.Picklist("Gold", "Silver", "Bronze")})
+	for _, object := range objects {
+		if w.chance(0.08) {
+			w.org.DropObject(object + "History")
+			w.truth.noHistory[object] = true
+			w.tell("the org has no %sHistory", object)
+		}
+	}
 	for _, field := range []string{"Lead.Status", "Lead.Score__c", "Lead.Keen__c", "Lead.Tags__c", "Contact.LeadSource", "Contact.Tier__c"} {
 		if w.chance(0.5) {
 			w.track(field, true)
@@ -136,6 +147,9 @@ func (w *world) setUp() {
 
 func (w *world) track(name string, on bool) {
 	object, field, _ := strings.Cut(name, ".")
+	if w.truth.noHistory[object] {
+		return
+	}
 	w.org.Track(object, field, on)
 	w.truth.tracked[name] = on
 	w.tell("history tracking of %s: %v", name, on)
@@ -156,6 +170,15 @@ func (w *world) randomCampaign(id int64) *campaign {
 		c.method = "none"
 	}
 	c.create = w.chance(0.4)
+	if c.create && w.chance(0.4) {
+		fields := leadFields
+		if c.object == "Contact" {
+			fields = contactFields
+		}
+		if f := pick(w, fields); !f.formula {
+			c.writes = &f
+		}
+	}
 	switch {
 	case w.chance(0.15):
 		c.effective = birth.Truncate(time.Hour).Add(-w.between(0, 10*24*time.Hour)).Truncate(24 * time.Hour)
@@ -163,6 +186,9 @@ func (w *world) randomCampaign(id int64) *campaign {
 		c.effective = birth.Add(w.between(0, 10*24*time.Hour)).Truncate(time.Second)
 	}
 	w.tell("campaign %d: %s %s object=%s create=%v coded=%v duplicates=%s braked=%v effective=%v", id, c.method, c.watched.field, c.object, c.create, c.coded, c.duplicates, c.braked, c.effective)
+	if c.writes != nil {
+		w.tell("campaign %d fills in %s=%s", id, c.writes.field, c.writes.writtenAs())
+	}
 	return c
 }
 
@@ -187,6 +213,9 @@ func (c *campaign) configured() rules.Campaign {
 			out.Mode = rules.CreateContact
 		} else {
 			out.Fields = append(out.Fields, rules.Mapping{To: "Company", Fixed: "Referred"})
+		}
+		if c.writes != nil {
+			out.Fields = append(out.Fields, rules.Mapping{To: c.writes.field, Fixed: c.writes.writtenAs()})
 		}
 	}
 	return out

@@ -19,6 +19,9 @@ type truth struct {
 	order   []*record // in the order of their creation
 	counts  map[string]int
 	tracked map[string]bool // "Lead.Status": history tracking is on
+
+	noHistory map[string]bool // the org has no history of an object
+	writing   bool            // it is qualifyd that changes a record
 }
 
 // record is one Salesforce row through its life.
@@ -29,6 +32,7 @@ type record struct {
 	conversion *conversion // of a Lead
 	madeBy     []*record   // of a Contact or Opportunity: the Leads converted into it
 	ours       bool        // created by qualifyd
+	marked     bool        // qualifyd has tried to mark it
 	purged     bool        // deleted for good
 	locked     bool        // a transaction that is not committed yet has changed it
 }
@@ -40,9 +44,10 @@ type version struct {
 	f         sandbox.Fields
 	invisible bool
 	rewritten bool // the newest change of its values was Setup's
+	ours      bool // qualifyd has made it so
 }
 
-// historyRow is what is kept of one change of a tracked field.
+// historyRow is what is kept of one change of a tracked field, or of an Opportunity's stage; that is kept here also where the org has no such history.
 type historyRow struct {
 	act      int
 	at       time.Time // when it could be seen first
@@ -51,6 +56,7 @@ type historyRow struct {
 	old, new any
 	silent   bool // it is without values
 	first    bool // it is the record's creation
+	ours     bool // qualifyd has made the change
 }
 
 // conversion is how a Lead was converted.
@@ -74,7 +80,7 @@ const (
 var objects = []string{"Lead", "Contact", "Opportunity"}
 
 func newTruth(w *world) *truth {
-	return &truth{w: w, records: map[string]*record{}, counts: map[string]int{}, tracked: map[string]bool{}}
+	return &truth{w: w, records: map[string]*record{}, counts: map[string]int{}, tracked: map[string]bool{}, noHistory: map[string]bool{}}
 }
 
 func (h *truth) now() int { return h.number }
@@ -136,7 +142,7 @@ func (h *truth) note(object, id string, how change) *record {
 		h.order = append(h.order, r)
 		h.counts[object]++
 	}
-	v := version{act: h.number, at: h.w.now(), f: values}
+	v := version{act: h.number, at: h.w.now(), f: values, ours: h.writing}
 	if len(r.versions) > 0 {
 		before := r.now()
 		v.invisible, v.rewritten = before.invisible, before.rewritten
@@ -160,7 +166,7 @@ func (h *truth) noteRows(r *record, v version) {
 	if len(r.versions) > 0 {
 		before = r.now().f
 	}
-	row := historyRow{act: v.act, at: v.at, t: v.stamp()}
+	row := historyRow{act: v.act, at: v.at, t: v.stamp(), ours: h.writing}
 	if r.object == "Opportunity" && (before == nil || before["StageName"] != v.f["StageName"]) {
 		stage := row
 		stage.field, stage.old, stage.new, stage.first = "StageName", before["StageName"], v.f["StageName"], before == nil
@@ -221,8 +227,11 @@ func (h *truth) sawWrite(r *http.Request) {
 		return
 	}
 	object, id, _ := strings.Cut(rest, "/")
+	h.writing = true
+	defer func() { h.writing = false }()
 	if r.Method == http.MethodPatch && h.records[id] != nil {
-		if stampOf(h.w.org.Get(object, id)["SystemModstamp"]).After(h.records[id].now().stamp()) || h.w.org.Get(object, id)[codeField] != h.records[id].get(codeField) {
+		h.records[id].marked = true
+		if !maps.Equal(h.w.org.Get(object, id), h.records[id].now().f) {
 			h.step()
 			h.note(object, id, edited)
 			h.w.tell("qualifyd marks %s %s: code %s", object, id, h.records[id].text(codeField))
