@@ -6,6 +6,7 @@ type Candidate struct {
 	CodeMatches  bool // it carries the referral's code
 	EmailMatches bool // it has the referral's e-mail
 	OthersCode   bool // it carries the code of another referral of the campaign
+	OthersPin    bool // a person has pinned it to another referral of the campaign
 	// MadeByConversion is set for a Contact that one of the Leads found was converted into when it was made.
 	MadeByConversion bool
 }
@@ -61,5 +62,8 @@ func (c Campaign) Join(r Referral, found []Candidate, mayWrite bool) Arrival {
 
 // claims tells whether a candidate is the referral's by its code or its e-mail.
 func (c Campaign) claims(f Candidate) bool {
+	if f.OthersPin {
+		return false
+	}
 	return f.CodeMatches || f.EmailMatches && f.Object == c.Object && !f.OthersCode
 }

@@ -22,6 +22,7 @@ type Intent struct {
 	Values   map[string]string // the same as Salesforce will show it
 	Since    time.Time         // service time just before the first request
 	At       time.Time         // the same of the newest one
+	Repeated bool              // it was asked for before, and nobody knows what became of that
 }
 
 // Intent returns what was begun for a referral.
@@ -31,6 +32,21 @@ func (tx *Tx) Intent(id int64) (i Intent, found bool, err error) {
 
 // PutIntent writes down what is about to be written for a referral.
 func (tx *Tx) PutIntent(id int64, i Intent) error { return tx.put(intentBucket, idKey(id), i) }
+
+// Marks are the intents to mark a record. There are few intents at any time.
+func (tx *Tx) Marks(recordID string) (marks []Intent, err error) {
+	err = tx.bolt.Bucket(intentBucket).ForEach(func(key, raw []byte) error {
+		var i Intent
+		if err := json.Unmarshal(raw, &i); err != nil {
+			return fmt.Errorf("%w: intent %d cannot be read: %w", ErrDamaged, keyID(key), err)
+		}
+		if i.RecordID == recordID {
+			marks = append(marks, i)
+		}
+		return nil
+	})
+	return marks, err
+}
 
 // DropIntent forgets what was begun, once its outcome is known.
 func (tx *Tx) DropIntent(id int64) error { return tx.unset(intentBucket, id) }

@@ -163,7 +163,7 @@ func (t *pass) arrive(tx *store.Tx, sought rules.Referral, found *findings, aske
 	mayWrite := !r.Settled && (r.FirstSweep > known.FirstSweep || r.JoinAsked)
 	todo := c.Join(r, candidates, mayWrite)
 	if len(todo.Blockers) > 0 {
-		return a, false, errors.Join(t.block(tx, r, todo.Blockers...), tx.DropIntent(id), tx.Joined(id))
+		return a, false, errors.Join(t.block(tx, r, todo.Blockers...), giveUp(tx, id), tx.Joined(id))
 	}
 	for _, record := range todo.Link {
 		if err := t.see(tx, found.records[record.ID], nil); err != nil {
@@ -224,7 +224,7 @@ func (t *pass) arrived(tx *store.Tx, id int64, settled bool) error {
 		r.Settled, r.Refused = true, ""
 		err = tx.PutReferral(r)
 	}
-	return errors.Join(err, tx.DropIntent(id), tx.Joined(id), tx.Judge(id))
+	return errors.Join(err, giveUp(tx, id), tx.Joined(id), tx.Judge(id))
 }
 
 // settleAfter is how long after a create request with a lost answer its record may still appear; only then is it asked for again.

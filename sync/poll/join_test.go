@@ -485,6 +485,68 @@ func TestALostMarkQualifiesNobodyInAnotherCampaign(t *testing.T) {
 	})
 }
 
+// The answer of a mark is lost, and before it can be settled the record becomes another's of the campaign. Who has it in another campaign is not qualified
+// by what we wrote.
+func TestALostMarkOfARecordThatBecomesAnothersQualifiesNobody(t *testing.T) {
+	marking := creating(fieldCampaign(), rules.Update)
+	marking.CodeField, marking.Fields = "", append(marking.Fields, rules.Mapping{To: "LeadSource", Fixed: "Partner Referral"})
+	watching := fieldCampaign()
+	watching.ID, watching.Duplicates, watching.Field, watching.Value = 201, rules.Update, "LeadSource", "Partner Referral"
+	for _, tracked := range []bool{false, true} {
+		t.Run(fmt.Sprintf("tracked %v", tracked), func(t *testing.T) {
+			running(t, []rules.Campaign{marking, watching}, func(w *world) {
+				w.org.Track("Lead", "LeadSource", tracked)
+				w.Known("Bob")
+				ann := w.rf.Refer(201, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+				lead := w.Lead(ann, Old(), sandbox.Fields{codeField: ""})
+				w.Passes(2)
+				w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+				marked := false
+				w.org.SetFault(func(r *http.Request) *sandbox.Fault {
+					switch {
+					case r.Method == http.MethodPatch:
+						marked = true
+						return &sandbox.Fault{Lost: true}
+					case marked:
+						return &sandbox.Fault{Refused: true} // nothing is seen in the rest of the pass
+					}
+					return nil
+				})
+				w.TryPass()
+				if got := w.org.Get("Lead", lead)["LeadSource"]; got != "Partner Referral" {
+					t.Fatalf("source of the Lead that we marked: got %v, want Partner Referral", got)
+				}
+				w.org.SetFault(nil)
+				w.After(time.Hour)
+				w.org.Update("Lead", lead, sandbox.Fields{"Email": "bob@example.com"})
+				w.Passes(3)
+				w.WantOnly()
+			})
+		})
+	}
+}
+
+// A record that a person has pinned to somebody else of the campaign is not marked for another who has its e-mail.
+func TestWhatIsPinnedToAnotherIsNotMarked(t *testing.T) {
+	running(t, one(creating(fieldCampaign(), rules.Update)), func(w *world) {
+		bob := w.Known("Bob")
+		lead := w.org.Create("Lead", with(sandbox.Fields{"LastName": "Ann", "Company": "Acme", "Email": "ann@example.com"}, []sandbox.Fields{Old()}))
+		w.Passes(1)
+		w.Act(func(tx *store.Tx) error { return poll.Pin(tx, w.referralIn(tx, bob), lead, byHand()) })
+		w.Passes(1)
+		ann := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+		w.Passes(3)
+		if got := w.org.Get("Lead", lead)[codeField]; got != nil {
+			t.Errorf("code of the Lead that is pinned to Bob: got %v, want none", got)
+		}
+		w.Status(lead, goodValue)
+		w.Passes(1)
+		w.WantOnly(bob)
+		w.WantRecords("Lead", 3) // Bob's, the one that is pinned to him, and Ann's own
+		w.WantLinks(ann, w.org.IDs("Lead")[2])
+	})
+}
+
 // What we wrote into a field that no rule was about then is our own doing as well for a campaign that comes back into the config.
 func TestWhatWeWroteQualifiesNobodyInACampaignThatWasAway(t *testing.T) {
 	for name, test := range map[string]struct {

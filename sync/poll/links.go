@@ -161,6 +161,18 @@ func (t *pass) othersCode(tx *store.Tx, r rules.Referral, code string) bool {
 	return err == nil && found && o.CampaignID == r.CampaignID
 }
 
+// othersPin tells whether a record is pinned to another referral of the same campaign, and to nobody who is this one.
+func (t *pass) othersPin(tx *store.Tx, r rules.Referral, recordID string) bool {
+	if link, _ := r.LinkTo(recordID); link.Kinds.Has(rules.Pinned) {
+		return false
+	}
+	return slices.ContainsFunc(tx.ReferralsByRecord(recordID), func(id int64) bool {
+		o, found, err := tx.Referral(id)
+		link, _ := o.LinkTo(recordID)
+		return err == nil && found && o.CampaignID == r.CampaignID && link.Kinds.Has(rules.Pinned)
+	})
+}
+
 // link makes the record the claimant's, if the duplicate policy admits it. A record seen for the first time as the referral's is weighed even when the
 // link is there already; one that nobody has ever seen cannot be weighed yet.
 func (t *pass) link(tx *store.Tx, s seen, c claimant, ambiguous bool, look *sight) error {

@@ -211,6 +211,7 @@ func (t *pass) candidates(tx *store.Tx, r rules.Referral, c rules.Campaign, foun
 			CodeMatches:  code != "" && code == r.Code,
 			EmailMatches: s.email != "" && s.email == rules.FoldEmail(r.Email),
 			OthersCode:   t.othersCode(tx, r, code),
+			OthersPin:    t.othersPin(tx, r, s.ID),
 		}
 		if one.CodeMatches || one.EmailMatches {
 			out = append(out, one)

@@ -61,18 +61,13 @@ func (t *pass) observe(tx *store.Tx, s seen, look *sight) error {
 }
 
 // noteMarks has a snapshot know what we asked to be written into the record and had no answer about. Whose mark it is is not judged before that is
-// settled, but the record may be another campaign's as well.
+// settled, but the record may be another referral's as well.
 func (t *pass) noteMarks(tx *store.Tx, snapshot *rules.Snapshot, recordID string) error {
-	for _, id := range tx.ReferralsByRecord(recordID) {
-		intent, begun, err := tx.Intent(id)
-		if err != nil {
-			return err
-		}
-		if begun && intent.RecordID == recordID {
-			snapshot.Asked(intent.Values, intent.Since, intent.At)
-		}
+	marks, err := tx.Marks(recordID)
+	for _, intent := range marks {
+		snapshot.Asked(intent.Values, intent.Since, intent.At)
 	}
-	return nil
+	return err
 }
 
 // unchanged tells whether a row shows nothing that the snapshot does not have.

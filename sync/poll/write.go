@@ -116,11 +116,29 @@ func (t *pass) begin(id int64, i store.Intent) (store.Intent, error) {
 			return err
 		}
 		if begun && earlier.RecordID == i.RecordID {
-			i.Since = earlier.Since
+			i.Since, i.Repeated = earlier.Since, true
 		}
 		return tx.PutIntent(id, i)
 	})
 	return i, err
+}
+
+// giveUp forgets what was begun for a referral, and whose outcome is not known. If it has marked a record after all, that is our doing.
+func giveUp(tx *store.Tx, id int64) error {
+	i, begun, err := tx.Intent(id)
+	if err != nil || !begun {
+		return err
+	}
+	err = tx.DropIntent(id)
+	if i.RecordID == "" || !tx.Linked(i.RecordID) {
+		return err
+	}
+	snapshot, _, errSnapshot := tx.Snapshot(i.RecordID)
+	if err := errors.Join(err, errSnapshot); err != nil {
+		return err
+	}
+	snapshot.Asked(i.Values, i.Since, i.At)
+	return tx.PutSnapshot(i.RecordID, snapshot)
 }
 
 // leaveOpen reports a write whose outcome is not known. It was sent at some time up to now, and takes effect within settleAfter or never.
@@ -153,6 +171,9 @@ func (t *pass) settleWrite(tx *store.Tx, r rules.Referral, c rules.Campaign, i s
 		return err
 	}
 	snapshot.Write(i.Values, t.watched(i.Object), i.Since, answered)
+	if answered.IsZero() {
+		snapshot.Asked(i.Values, i.Since, i.At) // any of the requests since then may have been the one
+	}
 	return errors.Join(
 		tx.PutReferral(r),
 		tx.PutSnapshot(recordID, snapshot),
@@ -260,7 +281,12 @@ func (t *pass) emptyOnes(ctx context.Context, id int64, fields map[string]any, i
 // the rest is tried again by the next pass.
 func (t *pass) refused(ctx context.Context, a arrival, err error) error {
 	storeErr := t.update(func(tx *store.Tx) error {
-		if dropErr := tx.DropIntent(a.referral.ID); dropErr != nil || !permanent(err) {
+		intent, _, errIntent := tx.Intent(a.referral.ID)
+		drop := tx.DropIntent
+		if intent.Repeated { // an earlier request may have been applied
+			drop = func(id int64) error { return giveUp(tx, id) }
+		}
+		if dropErr := errors.Join(errIntent, drop(a.referral.ID)); dropErr != nil || !permanent(err) {
 			return dropErr
 		}
 		r, _, err2 := tx.Referral(a.referral.ID)

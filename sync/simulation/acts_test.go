@@ -109,24 +109,32 @@ func (p *people) marks(f sandbox.Fields) {
 		}
 	}
 	if w.chance(0.35) {
-		if code := p.codeOf(person); code != "" {
-			f[codeField] = code
+		if r := p.referralOf(person); r != nil {
+			f[p.codeFieldOf(r)] = r.code
 		}
 	}
 }
 
-// codeOf is one of a person's codes, "" where there is none.
-func (p *people) codeOf(person int) string {
-	var codes []string
+// referralOf is one of a person's referrals, nil where there is none.
+func (p *people) referralOf(person int) *referral {
+	var theirs []*referral
 	for _, r := range p.list {
 		if r.person == person {
-			codes = append(codes, r.code)
+			theirs = append(theirs, r)
 		}
 	}
-	if len(codes) == 0 {
-		return ""
+	if len(theirs) == 0 {
+		return nil
 	}
-	return pick(p.w, codes)
+	return pick(p.w, theirs)
+}
+
+// codeFieldOf is where somebody writes a referral's code: in its campaign's field, or now and then in the wrong one.
+func (p *people) codeFieldOf(r *referral) string {
+	if p.w.chance(0.1) {
+		return pick(p.w, []string{codeField, otherCodeField})
+	}
+	return r.campaign.codeField
 }
 
 // old makes a new record one that was there long before, as a loader does.
@@ -281,11 +289,12 @@ func (p *people) changeEmail() {
 
 func (p *people) changeCode() {
 	if r := p.anyone(pick(p.w, objects)); r != nil && len(p.list) > 0 {
-		code := pick(p.w, p.list).code
+		of := pick(p.w, p.list)
+		code := of.code
 		if p.w.chance(0.15) {
 			code = strings.ToLower(code) // another one
 		}
-		p.update(r, sandbox.Fields{codeField: code})
+		p.update(r, sandbox.Fields{p.codeFieldOf(of): code})
 	}
 }
 

@@ -62,9 +62,9 @@ func (p *people) show(r *record) {
 // hideField takes a field from the integration user, or gives it back.
 func (p *people) hideField() {
 	name := pick(p.w, []string{"Lead.Status", "Lead.Score__c", "Contact.LeadSource", "Contact.Tier__c",
-		"Lead." + codeField, "Contact." + codeField, "Opportunity." + codeField})
+		"Lead." + codeField, "Contact." + codeField, "Opportunity." + codeField, "Lead." + otherCodeField})
 	for _, c := range p.w.campaigns {
-		if name == c.object+"."+codeField && !c.codesSeen {
+		if name == c.object+"."+c.codeField && !c.codesSeen {
 			return // a field that never was there tells nobody apart
 		}
 	}

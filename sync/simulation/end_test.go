@@ -58,12 +58,12 @@ func (m *model) closeRecords(r *referral) {
 			continue
 		}
 		made++
-		if one.versions[0].code() == "" && m.hadByAnother(r, one.versions[0].email()) {
+		if one.versions[0].code(r.campaign) == "" && m.hadByAnother(r, one.versions[0].email()) {
 			lost++ // by its e-mail alone it may be taken for the other's
 			continue
 		}
 		for _, v := range one.versions {
-			if !v.there() || v.email() != one.versions[0].email() || v.code() != one.versions[0].code() { // it may not be found again
+			if !v.there() || v.email() != one.versions[0].email() || v.code(r.campaign) != one.versions[0].code(r.campaign) { // it may not be found again
 				lost++
 				break
 			}
@@ -116,7 +116,7 @@ func (m *model) mustHaveRecord(r *referral) bool {
 	}
 	for _, one := range m.w.truth.order {
 		for _, v := range one.versions {
-			if v.code() == r.code || strings.EqualFold(v.email(), r.emails[0]) {
+			if v.code(r.campaign) == r.code || strings.EqualFold(v.email(), r.emails[0]) {
 				return false
 			}
 		}

@@ -25,7 +25,9 @@ const (
 	sfHost    = "acme.my.salesforce.com"
 	rfHost    = "api.referral-factory.com"
 	codeField = "Referral_Code__c"
-	overlap   = 20 * time.Minute
+	// otherCodeField is where some campaigns keep theirs.
+	otherCodeField = "Partner_Code__c"
+	overlap        = 20 * time.Minute
 )
 
 // enough calls a minute leave a sweep no pauses, which the histories would only wait for.

@@ -124,7 +124,9 @@ func (m *model) merged(c *campaign, loser *record, p *run) {
 	twoPins := own.pinned != nil && to.pinned != nil && own.pinned != to.pinned
 	if twoPins || own.disputed || to.disputed {
 		to.now, to.pinned, to.disputed = union(union(to.now, ambiguous), own.now...), nil, true
-		own.now, own.pinned, own.disputed = []int64{nobody}, nil, false
+		if s.certain { // else the pin may come to the survivor later, after another that is given meanwhile
+			own.now, own.pinned, own.disputed = []int64{nobody}, nil, false
+		}
 		return
 	}
 	if to.pinned != nil {
@@ -185,7 +187,7 @@ func (m *model) next(c *campaign, one *record, v version, was int64, p *run, cer
 	}
 	out := []int64{}
 	for _, r := range m.w.people.list {
-		if r.campaign != c || !c.coded || r.code != v.code() || !r.maybeKnown {
+		if r.campaign != c || !c.coded || r.code != v.code(c) || !r.maybeKnown {
 			continue
 		}
 		if r.knownAt(p.from) {
@@ -294,7 +296,7 @@ func (m *model) lookUp(r *referral, p *run) {
 		}
 		s := m.sight(one, p)
 		for _, v := range s.versions {
-			byCode := r.campaign.coded && v.code() == r.code // pinned to somebody else, it is found all the same
+			byCode := r.campaign.coded && v.code(r.campaign) == r.code // pinned to somebody else, it is found all the same
 			byEmail := slices.Contains(r.believed, v.email())
 			if !v.there() || !byCode && !byEmail || m.existed(r, one.created()) == no {
 				continue
@@ -311,7 +313,7 @@ func (m *model) lookUp(r *referral, p *run) {
 // blocks tells whether a record that blocked a referral does so still for certain.
 func (m *model) blocks(r *referral, s sight) bool {
 	for _, v := range s.versions {
-		if v.deleted() || v.email() != r.emails[len(r.emails)-1] && v.code() != r.code || len(r.emails) > 1 {
+		if v.deleted() || v.email() != r.emails[len(r.emails)-1] && v.code(r.campaign) != r.code || len(r.emails) > 1 {
 			return false
 		}
 	}

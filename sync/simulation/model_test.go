@@ -243,7 +243,7 @@ func (m *model) polledFor(c *campaign, p *run, due bool) {
 	if c.firstDone.IsZero() && c.sweptBefore(p.from) && m.allShown(c) {
 		c.firstDone = p.end
 	}
-	c.codesSeen = c.codesSeen || m.shown(c, c.object) && m.clear(c, c.object, codeField)
+	c.codesSeen = c.codesSeen || m.shown(c, c.object) && m.clear(c, c.object, c.codeField)
 	c.dailyBefore = c.dailyAct
 	if due {
 		c.dailyAct = p.from
@@ -349,7 +349,7 @@ func (m *model) allShown(c *campaign) bool {
 
 // recognises tells whether all that a campaign's referrals are recognised by was certainly there to be seen.
 func (m *model) recognises(c *campaign) bool {
-	return m.allShown(c) && (!c.coded || m.clear(c, "Lead", codeField) && m.clear(c, "Contact", codeField) && m.clear(c, "Opportunity", codeField))
+	return m.allShown(c) && (!c.coded || m.clear(c, "Lead", c.codeField) && m.clear(c, "Contact", c.codeField) && m.clear(c, "Opportunity", c.codeField))
 }
 
 // prompt is how late a change may appear below its stamp to be found by the overlap.

@@ -228,7 +228,7 @@ func (m *model) deals(r *referral, lead *record, p *run) []*record {
 			continue
 		}
 		for _, v := range one.versions {
-			if v.act <= p.to && v.code() == r.code {
+			if v.act <= p.to && v.code(r.campaign) == r.code {
 				out = append(out, one)
 				break
 			}
@@ -240,14 +240,14 @@ func (m *model) deals(r *referral, lead *record, p *run) []*record {
 // onlyFor tells whether an Opportunity is this Lead's and nobody else's for certain.
 func (m *model) onlyFor(r *referral, lead, deal *record) bool {
 	if lead.conversion.opportunity == nil {
-		if len(deal.madeBy) > 0 || deal.now().code() != r.code || !m.recognises(r.campaign) {
+		if len(deal.madeBy) > 0 || deal.now().code(r.campaign) != r.code || !m.recognises(r.campaign) {
 			return false
 		}
 	} else if len(deal.madeBy) > 1 {
 		return false
 	}
 	for _, v := range deal.versions {
-		if v.code() != "" && v.code() != r.code {
+		if v.code(r.campaign) != "" && v.code(r.campaign) != r.code {
 			return false
 		}
 	}

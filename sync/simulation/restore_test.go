@@ -141,6 +141,12 @@ func (m *model) campaignRestored(c *campaign, then campaign) {
 // forget has the model know of a referral what it knew at a former time. What may be, may still be: a request may be under way.
 func (r *referral) forget(then referral) {
 	then = then.copied()
+	for one, now := range r.ties { // what was seen of a record that was made or marked since the backup is kept
+		if one.ours || one.marked {
+			before := then.tie(one)
+			before.mayReach, before.maybeBelow = before.mayReach || now.mayReach, append(before.maybeBelow, now.maybeBelow...)
+		}
+	}
 	r.believed = append(slices.Clone(r.believed), then.believed...)
 	r.blockers, r.mayBlocked, r.lookedUp, r.ties, r.pinnedOne, r.joinAsked = then.blockers, then.mayBlocked, then.lookedUp, then.ties, then.pinnedOne, r.joinAsked || then.joinAsked
 	r.late, r.braked = 0, false

@@ -16,6 +16,7 @@ type campaign struct {
 	object     string
 	create     bool
 	coded      bool // referral_code_field is set
+	codeField  string
 	duplicates string
 	braked     bool
 	writes     *watched  // what it fills in besides, in a record that it makes or marks
@@ -98,6 +99,7 @@ var zones = []*time.Location{time.UTC, time.UTC, time.FixedZone("Los Angeles", -
 func (w *world) setUp() {
 	for _, object := range objects {
 		w.org.AddField(object, sandbox.FieldDef{Name: codeField, Label: "Referral Code", Type: "string", Length: 40, ExternalID: true})
+		w.org.AddField(object, sandbox.FieldDef{Name: otherCodeField, Label: "Partner Code", Type: "string", Length: 40, ExternalID: true})
 	}
 	w.org.AddPicklistValue("Lead", "Status", sandbox.PicklistValue{Value: "Qualified", Label: "Sales qualified"})
 	w.org.AddPicklistValue("Lead", "Status", sandbox.PicklistValue{Value: "Nurtured"})
@@ -157,6 +159,9 @@ func (w *world) track(name string, on bool) {
 
 func (w *world) randomCampaign(id int64) *campaign {
 	c := &campaign{id: id, object: "Lead", coded: w.chance(0.75), duplicates: pick(w, []string{"do_nothing", "update", "create_new"}), braked: w.chance(0.15)}
+	if c.codeField = codeField; w.chance(0.25) {
+		c.codeField = otherCodeField
+	}
 	c.method = pick(w, []string{"lead_field_changes", "lead_field_changes", "contact_field_changes", "lead_converts", "lead_converts", "lead_converts_to_stage", "lead_converts_to_stage"})
 	switch c.method {
 	case "contact_field_changes":
@@ -185,7 +190,7 @@ func (w *world) randomCampaign(id int64) *campaign {
 	case w.chance(0.15):
 		c.effective = birth.Add(w.between(0, 10*24*time.Hour)).Truncate(time.Second)
 	}
-	w.tell("campaign %d: %s %s object=%s create=%v coded=%v duplicates=%s braked=%v effective=%v", id, c.method, c.watched.field, c.object, c.create, c.coded, c.duplicates, c.braked, c.effective)
+	w.tell("campaign %d: %s %s object=%s create=%v coded=%v (%s) duplicates=%s braked=%v effective=%v", id, c.method, c.watched.field, c.object, c.create, c.coded, c.codeField, c.duplicates, c.braked, c.effective)
 	if c.writes != nil {
 		w.tell("campaign %d fills in %s=%s", id, c.writes.field, c.writes.writtenAs())
 	}
@@ -202,7 +207,7 @@ func (c *campaign) configured() rules.Campaign {
 		out.Value = c.stage
 	}
 	if c.coded {
-		out.CodeField = codeField
+		out.CodeField = c.codeField
 	}
 	if c.braked {
 		out.Brake = rules.Brake{Count: 2, Window: time.Hour}

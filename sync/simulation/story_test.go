@@ -88,7 +88,7 @@ func (w *world) storyOf(id int64) string {
 		names = append(names, fmt.Sprintf("#%d", id), "code "+r.code, "Code__c="+r.code, fmt.Sprintf("campaign %d:", r.campaign.id))
 		for _, one := range w.truth.order {
 			for _, v := range one.versions {
-				if v.code() == r.code || slices.Contains(r.emails, v.email()) || w.model.mayOwn(r, one) {
+				if v.code(r.campaign) == r.code || slices.Contains(r.emails, v.email()) || w.model.mayOwn(r, one) {
 					names = append(names, one.id)
 					if one.conversion != nil && one.conversion.opportunity != nil {
 						names = append(names, one.conversion.opportunity.id)

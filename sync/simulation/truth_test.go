@@ -107,8 +107,10 @@ func (v version) there() bool        { return !v.deleted() && !v.invisible }
 func (v version) stamp() time.Time   { return stampOf(v.f["SystemModstamp"]) }
 func (v version) edited() time.Time  { return stampOf(v.f["LastModifiedDate"]) }
 func (v version) email() string      { return strings.ToLower(strings.TrimSpace(text(v.f["Email"]))) }
-func (v version) code() string       { return text(v.f[codeField]) }
 func (r *record) created() time.Time { return stampOf(r.versions[0].f["CreatedDate"]) }
+
+// code is what stands in the code field of a campaign.
+func (v version) code(c *campaign) string { return text(v.f[c.codeField]) }
 
 // during lists the versions that there were from one act to another, the one that stood at the first included.
 func (r *record) during(from, to int) []version {
@@ -220,6 +222,11 @@ func (h *truth) noteConversion(lead *record, t time.Time, made sandbox.Converted
 	lead.conversion = c
 }
 
+// codesIn are the codes in a record, for people.
+func codesIn(r *record) string {
+	return strings.TrimSpace(r.text(codeField) + " " + r.text(otherCodeField))
+}
+
 // sawWrite takes note of what qualifyd has written to Salesforce.
 func (h *truth) sawWrite(r *http.Request) {
 	_, rest, found := strings.Cut(r.URL.Path, "/sobjects/")
@@ -234,7 +241,7 @@ func (h *truth) sawWrite(r *http.Request) {
 		if !maps.Equal(h.w.org.Get(object, id), h.records[id].now().f) {
 			h.step()
 			h.note(object, id, edited)
-			h.w.tell("qualifyd marks %s %s: code %s", object, id, h.records[id].text(codeField))
+			h.w.tell("qualifyd marks %s %s: code %s", object, id, codesIn(h.records[id]))
 		}
 		return
 	}
@@ -245,6 +252,6 @@ func (h *truth) sawWrite(r *http.Request) {
 		h.step()
 		made := h.note(object, id, edited)
 		made.ours = true
-		h.w.tell("qualifyd creates %s %s for %s: e-mail %s, code %s", object, id, made.text("LastName"), made.text("Email"), made.text(codeField))
+		h.w.tell("qualifyd creates %s %s for %s: e-mail %s, code %s", object, id, made.text("LastName"), made.text("Email"), codesIn(made))
 	}
 }
