@@ -26,8 +26,8 @@ func (c *checkup) checkMachinery(context.Context) {
 	}
 }
 
-// checkConfig tells what is wrong with the config, and whether a running service goes by it: that reads it when it starts, and later only
-// its secrets.
+// checkConfig tells what is wrong with the config, and whether a running service goes by it: that reads it when it starts, and when it is told to
+// reload it, which takes over some of the keys.
 func (c *checkup) checkConfig() {
 	for _, w := range c.Warnings {
 		c.yellow(Machinery, "config."+w.Key, "Config", w.String(), "change it as it says")
@@ -40,8 +40,11 @@ func (c *checkup) checkConfig() {
 	case err != nil:
 		c.red(Machinery, check, title, "as it is now the service could not start with it again: "+err.Error(), "correct it: qualifyd config check lists everything that is wrong")
 	case now.Show() != c.Config.Show():
-		c.yellow(Machinery, check, title, "it was changed since the service started, which goes by the former one, as does this check-up",
-			"restart the service (systemctl restart qualifyd), then run qualifyd doctor again")
+		text, do := "it was changed since the service read it, which goes by the former one, as does this check-up", "reload the service (systemctl reload qualifyd)"
+		if _, waiting := c.Config.Reload(now); len(waiting) > 0 {
+			text, do = text+"; these keys take a restart: "+strings.Join(waiting, ", "), "restart the service (systemctl restart qualifyd)"
+		}
+		c.yellow(Machinery, check, title, text, do+", then run qualifyd doctor again")
 	}
 }
 

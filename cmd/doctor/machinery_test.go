@@ -185,7 +185,15 @@ func TestAConfigThatIsNotTheServicesAnyMoreIsAFinding(t *testing.T) {
 		},
 		{
 			name: "somebody has changed it", change: reloads(func(c *config.Config) { c.Poll.Schedule = "@every 5m" }, nil),
-			want: found{"config": yellow}, says: map[string]string{"config": "restart the service"},
+			want: found{"config": yellow}, says: map[string]string{"config": "reload the service (systemctl reload qualifyd)"},
+		},
+		{
+			name: "somebody has changed what a reload does not take", change: reloads(func(c *config.Config) { c.Poll.Schedule, c.Log.Format = "@every 5m", "json" }, nil),
+			want: found{"config": yellow}, says: map[string]string{"config": "restart the service (systemctl restart qualifyd)"},
+		},
+		{
+			name: "and names it", change: reloads(func(c *config.Config) { c.Log.Format, c.Metrics.Listen = "json", ":9321" }, nil),
+			want: found{"config": yellow}, says: map[string]string{"config": "metrics.listen, log.format"},
 		},
 		{
 			name: "it has become wrong", change: reloads(func(*config.Config) {}, errors.New("referral_factory.api_key is missing")),
