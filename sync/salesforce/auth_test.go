@@ -189,6 +189,7 @@ func TestLoginAnswers(t *testing.T) {
 		{"unknown error", refusal("unknown_error", "retry your request"), Transient, 3, "retry your request"},
 		{"500", reply{status: 500}, Transient, 3, "HTTP 500"},
 		{"503 in HTML", reply{status: 503, body: "<html>"}, Transient, 3, "HTML page"},
+		{"403 in HTML: a proxy's own page", reply{status: 403, body: "<html>"}, Transient, 3, "HTML page"},
 		{"429", reply{status: 429}, Transient, 3, "429"},
 		{"Retry-After of minutes", reply{status: 503, header: map[string]string{"Retry-After": "600"}}, Transient, 1, "503"},
 		{"network", reply{err: errNetwork}, Transient, 3, "connection reset"},
