@@ -165,6 +165,9 @@ func (c *checkup) lateness(run store.Run) time.Duration {
 		return 0 // deliver has no schedule: it runs when something is owed
 	}
 	due := run.Ended
+	if !run.Begun.IsZero() && run.Ended.After(times.Next(run.Begun)) { // it takes longer than its schedule leaves it, so its turns are that long
+		due = due.Add(lateTurns * times.Next(run.Ended).Sub(run.Begun))
+	}
 	for range lateTurns {
 		due = times.Next(due)
 	}

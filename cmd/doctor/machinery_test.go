@@ -64,6 +64,19 @@ func TestRunsAreLookedAt(t *testing.T) {
 			want: found{"run.poll": red}, says: map[string]string{"run.poll": "5 minutes ago"},
 		},
 		{
+			name: "a sweep takes half an hour, and the next is under way", change: func(w *ward) {
+				w.patient.Config.Poll.Sweep = "@every 5m"
+				w.run(store.Run{Job: "sweep", Begun: ago(50 * time.Minute), Ended: ago(20 * time.Minute)})
+			},
+		},
+		{
+			name: "a sweep took half an hour, and no other has ended for three", change: func(w *ward) {
+				w.patient.Config.Poll.Sweep = "@every 5m"
+				w.run(store.Run{Job: "sweep", Begun: ago(210 * time.Minute), Ended: ago(3 * time.Hour)})
+			},
+			want: found{"run.sweep": red}, says: map[string]string{"run.sweep": "3 hours ago"},
+		},
+		{
 			name: "refused", change: func(w *ward) {
 				w.run(store.Run{Job: "poll", Ended: now(), Trouble: "invalid_client", Since: ago(time.Hour), Refused: true})
 			},
