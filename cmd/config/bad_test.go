@@ -58,6 +58,10 @@ var badFiles = map[string][]string{
 		`6: salesforce.auth.client_secret_file: has no effect with flow: jwt; remove it`,
 		`7: salesforce.auth.audience: is not a web address; write one like https://host.example.com`,
 	},
+	"dates": {
+		`7: campaigns[0].effective_from: 0001-01-01 is before everything; write 2000-01-01 to count from the beginning`,
+		`11: campaigns[1].effective_from: "2026-02-30" is neither a date nor an instant with its zone; write 2026-01-01 or 2026-01-01T09:00:00Z`,
+	},
 	"kinds": {
 		`2: salesforce.login_url: is a list; want one value`,
 		`4: salesforce.auth.client_id: is a section; want one value`,

@@ -5,9 +5,11 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -289,5 +291,24 @@ func TestTheUnitsHandOverEverySecret(t *testing.T) {
 				t.Errorf("%s lacks %q", unit, strings.TrimSpace(want))
 			}
 		}
+	}
+}
+
+// What the document says of a reload is what a reload does.
+func TestTheDocumentNamesTheKeysThatAReloadTakes(t *testing.T) {
+	text := readFile(t, filepath.Join("..", "..", "docs", "operations.md"))
+	row := regexp.MustCompile(`\n\| (.*) \| a reload; `).FindStringSubmatch(text)
+	if row == nil {
+		t.Fatal("docs/operations.md has no row for a reload in the table of keys")
+	}
+	var named []string
+	for _, key := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(row[1], -1) {
+		named = append(named, strings.TrimSuffix(key[1], ".*"))
+	}
+	slices.Sort(named)
+	secrets := []string{"salesforce.auth.client_secret", "referral_factory.api_key"} // the next row's
+	taken := slices.Sorted(slices.Values(slices.DeleteFunc(slices.Clone(reloadable), func(key string) bool { return slices.Contains(secrets, key) })))
+	if diff := cmp.Diff(taken, named); diff != "" {
+		t.Errorf("keys that a reload takes (-taken +named):\n%s", diff)
 	}
 }

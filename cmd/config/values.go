@@ -178,14 +178,18 @@ type EffectiveFrom struct {
 }
 
 func parseEffectiveFrom(text string) (EffectiveFrom, error) {
-	if day, err := time.Parse(time.DateOnly, text); err == nil {
-		return EffectiveFrom{Text: text, IsDate: true, Time: day}, nil
+	at, err := time.Parse(time.DateOnly, text)
+	isDate := err == nil
+	if !isDate {
+		at, err = time.Parse(time.RFC3339, text)
 	}
-	instant, err := time.Parse(time.RFC3339, text)
-	if err != nil {
+	switch {
+	case err != nil:
 		return EffectiveFrom{}, fmt.Errorf("%q is neither a date nor an instant with its zone; write 2026-01-01 or 2026-01-01T09:00:00Z", text)
+	case at.Year() < 1900: // the year 1, which some programs mean by "always", would be the same as nothing at all
+		return EffectiveFrom{}, fmt.Errorf("%s is before everything; write 2000-01-01 to count from the beginning", text)
 	}
-	return EffectiveFrom{Text: text, Time: instant}, nil
+	return EffectiveFrom{Text: text, IsDate: isDate, Time: at}, nil
 }
 
 func (e EffectiveFrom) String() string { return e.Text }

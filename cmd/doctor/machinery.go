@@ -26,8 +26,8 @@ func (c *checkup) checkMachinery(context.Context) {
 	}
 }
 
-// checkConfig tells what is wrong with the config, and whether a running service goes by it: that reads it when it starts, and later only
-// its secrets.
+// checkConfig tells what is wrong with the config, and whether a running service goes by it: that reads it when it starts, and when it is told to
+// reload it, which takes over some of the keys.
 func (c *checkup) checkConfig() {
 	for _, w := range c.Warnings {
 		c.yellow(Machinery, "config."+w.Key, "Config", w.String(), "change it as it says")
@@ -40,15 +40,19 @@ func (c *checkup) checkConfig() {
 	case err != nil:
 		c.red(Machinery, check, title, "as it is now the service could not start with it again: "+err.Error(), "correct it: qualifyd config check lists everything that is wrong")
 	case now.Show() != c.Config.Show():
-		c.yellow(Machinery, check, title, "it was changed since the service started, which goes by the former one, as does this check-up",
-			"restart the service (systemctl restart qualifyd), then run qualifyd doctor again")
+		text, do := "it was changed since the service read it, which goes by the former one, as does this check-up", "reload the service (systemctl reload qualifyd)"
+		if _, waiting := c.Config.Reload(now); len(waiting) > 0 {
+			text, do = text+"; these keys take a restart: "+strings.Join(waiting, ", "), "restart the service (systemctl restart qualifyd)"
+		}
+		c.yellow(Machinery, check, title, text, do+", then run qualifyd doctor again")
 	}
 }
 
-// How far this machine's clock may be from a service's: the local clock decides only when to wake up, but a JWT lives 3 minutes.
+// How far this machine's clock may be from a service's: the local clock decides only when to wake up. But a JWT lives for 3 minutes by it, and Salesforce
+// takes none that ends more than 5 minutes from now.
 const (
 	skewShown  = 30 * time.Second
-	skewForJWT = 3 * time.Minute
+	skewForJWT = 2 * time.Minute
 )
 
 func (c *checkup) checkClocks() {
@@ -70,7 +74,7 @@ func (c *checkup) checkClock(check, service string, r reading) {
 	const do = "set this machine's clock, best by NTP (timedatectl set-ntp true)"
 	switch jwt := c.Config.Salesforce.Auth.Flow == config.FlowJWT; {
 	case ahead.Abs() > skewForJWT && jwt:
-		c.red(Machinery, check, title, text+": the login by jwt depends on it, and is refused when it is so far off", do)
+		c.red(Machinery, check, title, text+": the login by jwt depends on it, and can be refused when it is so far off", do)
 	case ahead.Abs() > skewShown:
 		c.yellow(Machinery, check, title, text+": nothing is decided by it, but schedules and logs go by it", do)
 	default:
@@ -161,6 +165,9 @@ func (c *checkup) lateness(run store.Run) time.Duration {
 		return 0 // deliver has no schedule: it runs when something is owed
 	}
 	due := run.Ended
+	if !run.Begun.IsZero() && run.Ended.After(times.Next(run.Begun)) { // it takes longer than its schedule leaves it, so its turns are that long
+		due = due.Add(lateTurns * times.Next(run.Ended).Sub(run.Begun))
+	}
 	for range lateTurns {
 		due = times.Next(due)
 	}

@@ -64,6 +64,19 @@ func TestRunsAreLookedAt(t *testing.T) {
 			want: found{"run.poll": red}, says: map[string]string{"run.poll": "5 minutes ago"},
 		},
 		{
+			name: "a sweep takes half an hour, and the next is under way", change: func(w *ward) {
+				w.patient.Config.Poll.Sweep = "@every 5m"
+				w.run(store.Run{Job: "sweep", Begun: ago(50 * time.Minute), Ended: ago(20 * time.Minute)})
+			},
+		},
+		{
+			name: "a sweep took half an hour, and no other has ended for three", change: func(w *ward) {
+				w.patient.Config.Poll.Sweep = "@every 5m"
+				w.run(store.Run{Job: "sweep", Begun: ago(210 * time.Minute), Ended: ago(3 * time.Hour)})
+			},
+			want: found{"run.sweep": red}, says: map[string]string{"run.sweep": "3 hours ago"},
+		},
+		{
 			name: "refused", change: func(w *ward) {
 				w.run(store.Run{Job: "poll", Ended: now(), Trouble: "invalid_client", Since: ago(time.Hour), Refused: true})
 			},
@@ -185,7 +198,15 @@ func TestAConfigThatIsNotTheServicesAnyMoreIsAFinding(t *testing.T) {
 		},
 		{
 			name: "somebody has changed it", change: reloads(func(c *config.Config) { c.Poll.Schedule = "@every 5m" }, nil),
-			want: found{"config": yellow}, says: map[string]string{"config": "restart the service"},
+			want: found{"config": yellow}, says: map[string]string{"config": "reload the service (systemctl reload qualifyd)"},
+		},
+		{
+			name: "somebody has changed what a reload does not take", change: reloads(func(c *config.Config) { c.Poll.Schedule, c.Log.Format = "@every 5m", "json" }, nil),
+			want: found{"config": yellow}, says: map[string]string{"config": "restart the service (systemctl restart qualifyd)"},
+		},
+		{
+			name: "and names it", change: reloads(func(c *config.Config) { c.Log.Format, c.Metrics.Listen = "json", ":9321" }, nil),
+			want: found{"config": yellow}, says: map[string]string{"config": "metrics.listen, log.format"},
 		},
 		{
 			name: "it has become wrong", change: reloads(func(*config.Config) {}, errors.New("referral_factory.api_key is missing")),

@@ -326,6 +326,10 @@ func TestTheLoginByJWTNeedsTheClock(t *testing.T) {
 			name: "40 seconds behind", change: slow(40*time.Second, config.FlowJWT),
 			want: found{"clock.salesforce": yellow, "clock.referral_factory": yellow}, says: map[string]string{"clock.salesforce": "40 seconds behind"},
 		},
+		{ // an assertion lives for 3 minutes, of at most 5 that Salesforce takes: what is made so far ahead would end too late
+			name: "2 minutes and a half ahead", change: slow(-150*time.Second, config.FlowJWT),
+			want: found{"clock.salesforce": red, "clock.referral_factory": red}, says: map[string]string{"clock.salesforce": "the login by jwt depends on it"},
+		},
 		{
 			name: "5 minutes behind", change: slow(5*time.Minute, config.FlowJWT),
 			want: found{"clock.salesforce": red, "clock.referral_factory": red},

@@ -135,7 +135,7 @@ func (m *Metrics) Show(d *desk.Desk) {
 	}
 }
 
-// Report has the metrics written to a file after each run of a job, and a ping sent to a URL while all is well; "" is neither. The ping goes by a
+// Report has the metrics written to a file after each run of a job and each time that one rests, and a ping sent to a URL while all is well; "" is neither. The ping goes by a
 // transport. Call it after Watch, and Close in the end.
 func (m *Metrics) Report(file, pingURL string, via http.RoundTripper) {
 	m.watched = m.watched || file != ""
@@ -186,6 +186,14 @@ func (m *Metrics) Ran(ctx context.Context, job string, begun time.Time, err erro
 		m.ping.send(ctx, err == nil && m.allIsWell())
 	}
 	m.file.write(m.registry, m.log)
+}
+
+// Rests writes the file though a job has not run, because its service refuses the credentials: by the file's age a monitoring system tells whether
+// qualifyd runs, and all jobs may rest at once, for an hour.
+func (m *Metrics) Rests() {
+	if m.desk.Load() != nil {
+		m.file.write(m.registry, m.log)
+	}
 }
 
 // allIsWell is what a ping says: not only that the process lives, but that the newest sweep, pass and delivery went well and are no older than

@@ -183,6 +183,7 @@ func (j *job) run(ctx context.Context) {
 	defer j.pulse.set(false)
 	ctx = j.pulse.traced(ctx)
 	if !j.awake.Swap(false) && time.Now().Before(j.parked) {
+		j.metrics.Rests()
 		return
 	}
 	if j.refused > 0 {

@@ -27,7 +27,8 @@ flag instead; in a script all are, and a missing one is a usage error.
 
 Each answer is tried: the login, the API key, the rule. Nothing is written unless the whole
 config is right, and then at once. An existing file is never replaced without --force.
-Secrets that are typed go to files of their own beside the config, mode 0600.
+Secrets that are typed go to files of their own beside the config, mode 0600; in a folder
+that is a group's, as the packages make /etc/qualifyd, 0640, for the service to read.
 
 One run with flags writes one campaign; --add puts a further one into an existing config:
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -127,6 +128,31 @@ func TestADaemonThatRestsIsHealthy(t *testing.T) {
 		}
 		d.wantMeasure("the key is dead", 1, 1, "qualifyd_credentials_refused", `service="referral_factory"`)
 		d.wantMeasure("the key is dead", 1, 1, "qualifyd_outbox_owed")
+	})
+}
+
+// By the age of the file alone a monitoring system tells whether qualifyd runs: one that rests does.
+func TestTheFileIsWrittenWhileJobsRest(t *testing.T) {
+	daemonStory(t, watching, func(w *world) {
+		w.edit(`schedule: "@every 1m"`, `schedule: "@every 30m"`)
+		w.measured()
+	}, func(d *running) {
+		lead := d.lead(d.referred("Ann", 101))
+		d.after(time.Hour)
+		d.rf.RotateKey()
+		d.status(lead, "Qualified") // or deliveries have nothing to be refused for
+		d.after(5 * time.Hour)
+		file := filepath.Join(d.folder, "qualifyd.prom")
+		for range 60 {
+			if err := os.Remove(file); err != nil {
+				t.Fatal(err)
+			}
+			d.after(time.Minute)
+			if _, err := os.Stat(file); err != nil {
+				t.Fatalf("the key is dead, and sweeps and deliveries rest: a minute after it was written: %v", err)
+			}
+		}
+		d.wantMeasure("the key is dead", 1, 1, "qualifyd_credentials_refused", `service="referral_factory"`)
 	})
 }
 

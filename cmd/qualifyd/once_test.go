@@ -315,6 +315,8 @@ func TestTheConfigIsNamedByFlagOrEnvironment(t *testing.T) {
 func TestAWebPageInPlaceOfTheLoginExits75(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, watching)
-	w.org.SetFault(always("/oauth2/token", sandbox.HTML(http.StatusBadGateway)))
-	w.run("run", "--once").want(exitIncomplete, "log in to Salesforce")
+	for _, status := range []int{http.StatusBadGateway, http.StatusForbidden} { // 403: a proxy that does not let it through
+		w.org.SetFault(always("/oauth2/token", sandbox.HTML(status)))
+		w.run("run", "--once").want(exitIncomplete, "log in to Salesforce")
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -139,8 +140,8 @@ func (c *Client) ask(ctx context.Context, g grant) (*oauth2.Token, error) {
 	if err != nil {
 		return nil, c.loginError(ctx, err)
 	}
-	if token.AccessToken == "" {
-		return nil, loginRefusal(malformed(opLogin, errors.New("the token answer has no access_token")))
+	if token.AccessToken == "" { // of the two libraries the one for JWT lets it pass
+		return nil, c.noToken()
 	}
 	return token, nil
 }
@@ -207,9 +208,8 @@ func (c *Client) loginError(ctx context.Context, err error) *APIError {
 		if errors.Is(err, context.DeadlineExceeded) && e.Kind == Transient {
 			e.Err = fmt.Errorf("no answer within %s", loginTimeout)
 		}
-		if strings.Contains(err.Error(), "cannot parse") { // the library's words for a 200 that holds no token
-			e.Err = errors.New("the answer holds no token; it may be a web page")
-			e.Hint = fmt.Sprintf("is salesforce.login_url (%s) the org's My Domain, and not another server's address or a proxy's?", c.opts.LoginURL)
+		if e.Kind == Transient && holdsNoToken(err) {
+			return c.noToken()
 		}
 		return e
 	}
@@ -221,6 +221,18 @@ func (c *Client) loginError(ctx context.Context, err error) *APIError {
 		e.Hint = fmt.Sprintf("this machine's clock is %s Salesforce's, and a JWT depends on it: set the clock", skew)
 	}
 	return e
+}
+
+// noToken is the error for a 2xx that is somebody else's: Salesforce's would hold a token.
+func (c *Client) noToken() *APIError {
+	return &APIError{Op: opLogin, Kind: Transient, Err: errors.New("the answer holds no token; it may be a web page"), use: useLogin,
+		Hint: fmt.Sprintf("is salesforce.login_url (%s) the org's My Domain, and not another server's address or a proxy's?", c.opts.LoginURL)}
+}
+
+// holdsNoToken recognises such an answer by the libraries' words, as they keep no more of their cause. For the flow jwt these are encoding/json's.
+func holdsNoToken(err error) bool {
+	return slices.ContainsFunc([]string{"cannot parse", "missing access_token", "invalid character", "JSON input", "cannot unmarshal"},
+		func(words string) bool { return strings.Contains(err.Error(), words) })
 }
 
 func loginRefusal(e *APIError) *APIError {

@@ -136,6 +136,18 @@ func classifyStatus(u use, status int, code string) Kind {
 	return Malformed
 }
 
+// ofAnother tells of a refusal that comes as a web page whether somebody else gave it: Salesforce gives its own as JSON. It is a proxy's or a portal's,
+// or, as 404, of a server of Salesforce's that the org is not at any more; a 404 for a login is rather a wrong login_url.
+func ofAnother(u use, status int) bool {
+	switch status {
+	case http.StatusForbidden, http.StatusMethodNotAllowed, http.StatusUnavailableForLegalReasons:
+		return true
+	case http.StatusNotFound:
+		return u != useLogin
+	}
+	return false
+}
+
 func tooLong(status int) bool {
 	return status == http.StatusRequestEntityTooLarge || status == http.StatusRequestURITooLong ||
 		status == http.StatusRequestHeaderFieldsTooLarge

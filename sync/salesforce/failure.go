@@ -46,6 +46,9 @@ func failure(r request, status int, h http.Header, body []byte) *APIError {
 		e.Message = nature(h, body)
 	}
 	e.Kind = classify(r.use, status, e.Code, e.Message)
+	if len(faults) == 0 && isHTML(h, body) && ofAnother(r.use, status) {
+		e.Kind = Transient
+	}
 	e.Hint = apiHint(e)
 	if tooLong(status) {
 		e.Err = ErrTooLong

@@ -107,7 +107,8 @@ func (c *Client) learnLength(err error) {
 	if !errors.As(err, &e) || e.Status < 400 {
 		return
 	}
-	vague := (e.Kind == Malformed || e.Status >= 500) && c.long.Load() == longUnknown
+	inside := e.Status >= 500 && e.Status != http.StatusServiceUnavailable // 503 has a reason: maintenance
+	vague := (e.Kind == Malformed || inside) && c.long.Load() == longUnknown
 	if vague || tooLong(e.Status) || e.Code == "QUERY_TOO_COMPLICATED" || e.Code == "MALFORMED_QUERY" {
 		c.long.Store(longRefused)
 		c.log.Warn().Err(err).

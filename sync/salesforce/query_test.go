@@ -202,6 +202,7 @@ func TestALongQueryThatIsRefusedIsNotSentAgain(t *testing.T) {
 		{"another reason: a field", reply{body: composite(sub("leads", "400", said("INVALID_FIELD")))}, true},
 		{"another reason: the session ended", reply{body: composite(sub("leads", "401", expired))}, true},
 		{"another reason: no calls left", reply{status: 403, body: said("REQUEST_LIMIT_EXCEEDED")}, true},
+		{"another reason: maintenance", reply{status: 503, body: "<html>"}, true},
 		{"no answer", reply{err: errNetwork}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

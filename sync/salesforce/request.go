@@ -152,8 +152,8 @@ func (c *Client) send(ctx context.Context, s *session, r request) (Answer, error
 	c.noteUsage(resp.Header)
 	c.noteClock(resp.Header)
 	c.log.Debug().Str(logged.Op, r.op).Int(logged.Status, resp.StatusCode).Stringer(logged.Took, took).Msg("asked Salesforce")
-	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
-		c.forget(s)
+	if resp.StatusCode >= 300 && resp.StatusCode < 400 || resp.StatusCode == http.StatusNotFound && isHTML(resp.Header, body) {
+		c.forget(s) // the org may have moved: the next login tells where it is
 	}
 	if err != nil {
 		return Answer{}, unreadable(ctx, r, resp, err)

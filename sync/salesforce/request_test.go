@@ -75,6 +75,9 @@ func TestAnswers(t *testing.T) {
 		{"500 with an error id", reply{status: 500, body: fault("UNKNOWN_EXCEPTION")}, Transient, 3},
 		{"500 with a body of null", reply{status: 500, body: "null"}, Transient, 3},
 		{"503 in HTML", reply{status: 503, body: "<html>Down</html>", header: html}, Transient, 3},
+		{"403 in HTML: a proxy's own page", reply{status: 403, body: "<html>Blocked</html>", header: html}, Transient, 3},
+		{"404 in HTML: an edge that does not know the org", reply{status: 404, body: "<html>URL No Longer Exists</html>", header: html}, Transient, 3},
+		{"403 without a body", reply{status: 403}, Refused, 1},
 		{"an undocumented code", reply{status: 400, body: fault("BRAND_NEW_CODE")}, Malformed, 1},
 		{"an undocumented code of the server", reply{status: 502, body: fault("BRAND_NEW_CODE")}, Transient, 3},
 		{"Retry-After of a few seconds", reply{status: 503, header: map[string]string{"Retry-After": "4"}}, Transient, 3},
@@ -232,17 +235,21 @@ func TestFalseGzipOverTheWire(t *testing.T) {
 func TestAnInstanceWhoseNameIsGoneIsAskedForAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const general, before, after = "https://login.salesforce.com", "https://old.my.salesforce.com", "https://new.my.salesforce.com"
-		gone := reply{err: &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", IsNotFound: true}}}
-		f := &fake{api: []reply{{body: onePage}, gone, {body: onePage}}, login: []reply{{body: tokenAnswer(1, before)}, {body: tokenAnswer(2, after)}}}
-		c := f.client(t, func(o *Options) { o.LoginURL = general })
-		for range 2 {
-			if err := askLeads(t.Context(), c); err != nil {
-				t.Error(err)
+		for name, gone := range map[string]reply{
+			"no such name":    {err: &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", IsNotFound: true}}},
+			"no such org now": {status: 404, body: "<html>URL No Longer Exists</html>", header: map[string]string{"Content-Type": "text/html"}},
+		} {
+			f := &fake{api: []reply{{body: onePage}, gone, {body: onePage}}, login: []reply{{body: tokenAnswer(1, before)}, {body: tokenAnswer(2, after)}}}
+			c := f.client(t, func(o *Options) { o.LoginURL = general })
+			for range 2 {
+				if err := askLeads(t.Context(), c); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
 			}
-		}
-		f.wantCalls(t, 3, 2)
-		if got, want := f.calls[len(f.calls)-1].host, "new.my.salesforce.com"; got != want {
-			t.Errorf("the last call went to %s, want %s", got, want)
+			f.wantCalls(t, 3, 2)
+			if got, want := f.calls[len(f.calls)-1].host, "new.my.salesforce.com"; got != want {
+				t.Errorf("%s: the last call went to %s, want %s", name, got, want)
+			}
 		}
 	})
 }

@@ -106,6 +106,10 @@ func TestWriteAnswers(t *testing.T) {
 		{"never connected", reply{err: dial}, Transient, 1, false},
 		{"name does not resolve", reply{err: &net.DNSError{Err: "no such host"}}, Transient, 1, false},
 
+		{"403 of a proxy, in HTML", reply{status: 403, body: "<html>"}, Transient, 1, false},
+		{"404 in HTML", reply{status: 404, body: "<html>"}, Transient, 1, false},
+		{"405 of a proxy, in HTML", reply{status: 405, body: "<html>"}, Transient, 1, false},
+
 		{"network error", reply{err: errNetwork}, Transient, 1, true},
 		{"no answer in time", reply{takes: time.Hour}, Transient, 1, true},
 		{"500", fault(500, "UNKNOWN_EXCEPTION"), Transient, 1, true},

@@ -82,6 +82,7 @@ func TestQueryRefusals(t *testing.T) {
 		{"SELECT Id FROM Lead WHERE LastName = 'a' AND Company = 'b' OR Company = 'c'", "MALFORMED_QUERY", "unexpected token: 'OR'"},
 		{"SELECT Id FROM Lead WHERE LastName = 'it's'", "MALFORMED_QUERY", ""},
 		{"SELECT Id FROM Lead WHERE LastName = 'a\\qb'", "MALFORMED_QUERY", "Illegal string literal"},
+		{"SELECT Id FROM Lead WHERE LastName = 'b' OR LastName IN ('a', '" + strings.Repeat("x", 4001) + "')", "MALFORMED_QUERY", "longer than 4,000 characters"},
 		{"SELECT Id FROM Lead LIMIT x", "MALFORMED_QUERY", "unexpected token: 'x'"},
 		{"SELECT Id FROM Lead OFFSET 2001", "NUMBER_OUTSIDE_VALID_RANGE", "2000"},
 		{"DELETE FROM Lead", "MALFORMED_QUERY", "unexpected token: 'DELETE'"},

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // either reads a condition: terms joined by OR, or by AND. Mixing the two
@@ -245,9 +246,15 @@ func (l literal) holds(f *FieldDef, v any) bool {
 	return order(f, v, l.from) >= 0 && order(f, v, l.to) <= 0
 }
 
+// maxLiteral is how many characters a string in a WHERE may have. That there is a limit is documented, the words of the refusal are not.
+const maxLiteral = 4000
+
 // literal reads a value and holds it against the type of the field.
 func (p *parser) literal(f *FieldDef) (literal, *apiError) {
 	t := p.next()
+	if t.kind == tokenString && utf8.RuneCountInString(t.text) > maxLiteral {
+		return literal{}, p.fail(t, "MALFORMED_QUERY", "a string in WHERE is longer than 4,000 characters")
+	}
 	if t.is("NULL") {
 		return literal{}, nil
 	}
