@@ -111,7 +111,7 @@ func (m *model) mustHaveRecord(r *referral) bool {
 			break
 		}
 	}
-	if !r.campaign.create || r.campaign.restored || r.knownSince == 0 || r.removed || len(r.emails) > 1 || r.qualifiedAct > 0 || r.closed || r.ordered || r.pinnedOne {
+	if !r.campaign.create || r.campaign.restored || r.knownSince == 0 || r.removed || len(r.emails) > 1 || r.qualifiedAct > 0 || r.closed || r.unsure || r.ordered || r.pinnedOne {
 		return false
 	}
 	for _, one := range m.w.truth.order {
