@@ -25,6 +25,7 @@ type canned struct {
 	*httptest.Server
 	org   *sandbox.Org
 	pages [][]byte
+	found map[string]json.RawMessage // by Id, code and e-mail: the rows of those Leads that are found one by one as well
 	on    atomic.Bool
 	calls atomic.Int64 // while on
 }
@@ -96,8 +97,12 @@ func (c *canned) withFirstPage(asked, answered []byte) []byte {
 	for _, q := range request.Asked {
 		soql, _ := url.QueryUnescape(q.URL)
 		for _, a := range response.Answers {
-			if a["referenceId"] == q.ReferenceID && strings.Contains(soql, " FROM Lead WHERE SystemModstamp >= ") {
+			switch {
+			case a["referenceId"] != q.ReferenceID:
+			case strings.Contains(soql, " FROM Lead WHERE SystemModstamp >= "):
 				a["body"] = json.RawMessage(c.pages[0])
+			case strings.Contains(soql, " FROM Lead WHERE ") && c.found != nil:
+				a["body"] = c.find(soql)
 			}
 		}
 	}
@@ -105,13 +110,49 @@ func (c *canned) withFirstPage(asked, answered []byte) []byte {
 	return body
 }
 
-// changedLeads are the pages of so many Leads that changed, of which so many percent are those of fill's referrals. A mass update by a tool goes
+// find answers a query for some Leads by Id, code or e-mail.
+func (c *canned) find(soql string) map[string]any {
+	rows, seen := []json.RawMessage{}, map[string]bool{}
+	for i, value := range strings.Split(soql, "'") {
+		if row := c.found[value]; i%2 == 1 && row != nil && !seen[string(row)] {
+			rows, seen[string(row)] = append(rows, row), true
+		}
+	}
+	return map[string]any{"totalSize": len(rows), "done": true, "records": rows}
+}
+
+// findOneByOne has the Leads of the first of fill's referrals be found as the prepared answer shows them.
+func (c *canned) findOneByOne(t testing.TB, referrals int) {
+	t.Helper()
+	ours := map[string]int{}
+	for i := range referrals {
+		ours[leadOf(i)] = i
+	}
+	c.found = map[string]json.RawMessage{}
+	for _, page := range c.pages {
+		var answer struct{ Records []json.RawMessage }
+		if err := json.Unmarshal(page, &answer); err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range answer.Records {
+			var lead struct{ ID, Email string }
+			if err := json.Unmarshal(row, &lead); err != nil {
+				t.Fatal(err)
+			}
+			if i, is := ours[lead.ID]; is {
+				c.found[lead.ID], c.found[lead.Email], c.found[codeOf(i)] = row, row, row
+			}
+		}
+	}
+}
+
+// changedLeads are the pages of so many Leads that changed, of which so many percent are those of fill's referrals, which are so many. A mass update by a tool goes
 // through a file, and 200 records get one stamp; Salesforce sorts by stamp, then Id. shuffled is for a file that is in no order of Ids.
-func changedLeads(rows, linkedPercent int, shuffled bool) [][]byte {
+func changedLeads(rows, linkedPercent, referrals int, shuffled bool) [][]byte {
 	dice := rand.New(rand.NewPCG(1, 2))
 	leads := make([]int, rows) // of fill's, or beyond them
 	for i := range leads {
-		leads[i] = i
+		leads[i] = min(i, i*referrals/rows)
 		if i%100 >= linkedPercent {
 			leads[i] = strangers + i
 		}
@@ -147,7 +188,7 @@ func leadsPage(leads []int, total, before int, from time.Time) []byte {
 		const stamp = "2006-01-02T15:04:05.000+0000"
 		at := from.Add(time.Duration((before+i)/200) * time.Second).UTC()
 		created := filledAt.Add(-time.Duration(lead%40*24+lead%24) * time.Hour).Truncate(time.Second).UTC()
-		code := fmt.Sprintf(`"AX%07d"`, lead)
+		code := `"` + codeOf(lead) + `"`
 		if lead >= strangers {
 			code = "null"
 		}

@@ -38,6 +38,9 @@ func leadOf(i int) string {
 	return rules.ID18(string(id))
 }
 
+// codeOf is the code of fill's i-th referral.
+func codeOf(i int) string { return fmt.Sprintf("AX%07d", i) }
+
 // fill makes a store with so many pending referrals, as sweeps and passes leave it: each has a code, an e-mail address, and a linked Lead with four
 // watched values and one row of history. Nothing is left to do for any of them.
 func fill(t testing.TB, path string, referrals int) {
@@ -91,8 +94,8 @@ func fillOne(tx *store.Tx, i int) error {
 	created := filledAt.Add(-time.Duration(i%40*24+i%24) * time.Hour).Truncate(time.Second)
 	moved := created.Add(90 * time.Minute)
 	r := rules.Referral{
-		ID: firstReferral + int64(i), CampaignID: c.ID, FirstName: "Alexandra", Email: fmt.Sprintf("alexandra.%d@example.com", i), Code: fmt.Sprintf("AX%07d", i),
-		URL: fmt.Sprintf("https://acme.referral-factory.com/AX%07d", i), Source: "email", ReferrerID: firstReferral - 1 - int64(i%5000),
+		ID: firstReferral + int64(i), CampaignID: c.ID, FirstName: "Alexandra", Email: fmt.Sprintf("alexandra.%d@example.com", i), Code: codeOf(i),
+		URL: "https://acme.referral-factory.com/" + codeOf(i), Source: "email", ReferrerID: firstReferral - 1 - int64(i%5000),
 		SignedUpOn: created.Format(time.DateOnly), FirstSweep: 1, Standing: rules.Pending, Settled: true,
 		Links: []rules.Link{{Object: rules.Lead, RecordID: id, Kinds: rules.Kinds{rules.ByCode, rules.ByEmail}, Since: created.Add(time.Minute)}},
 	}

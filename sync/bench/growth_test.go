@@ -198,7 +198,7 @@ const busyAt, busyWith = "QUALIFYD_BUSY_ORG", "QUALIFYD_BUSY_APP"
 // in this process.
 func busy(t *testing.T, path string, rows int) (anonymous int) {
 	t.Helper()
-	c := newCanned(t, changedLeads(rows, 100, true))
+	c := newCanned(t, changedLeads(rows, 100, rows, true))
 	id, secret := c.org.Credentials()
 	child := exec.Command(os.Args[0], "-test.run=^TestABusyPass$", "-test.v")
 	child.Env = append(os.Environ(), asTheDaemon, grownStore+"="+path, busyAt+"="+c.URL, busyWith+"="+id+" "+secret)
