@@ -178,6 +178,21 @@ func TestAMarkFillsOnlyEmptyFields(t *testing.T) {
 	})
 }
 
+// Nor when the mapping spells a field in another case than Salesforce does.
+func TestAMarkFillsOnlyEmptyFieldsHoweverTheyAreSpelled(t *testing.T) {
+	c := creating(fieldCampaign(), rules.Update)
+	c.Fields = append(c.Fields, rules.Mapping{To: "leadsource", Fixed: "Web"}, rules.Mapping{To: "referral_code__C", Dynamic: "code"})
+	running(t, one(c), func(w *world) {
+		ann := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+		lead := w.Lead(ann, Old(), sandbox.Fields{codeField: "another", "LeadSource": "Phone"})
+		w.Passes(2)
+		w.WantLinks(ann, lead)
+		if got := w.org.Get("Lead", lead); got["LeadSource"] != "Phone" || got[codeField] != "another" {
+			t.Errorf("got source %v and code %v, want what stood there", got["LeadSource"], got[codeField])
+		}
+	})
+}
+
 func TestARecordWithAnotherReferralsCodeIsTheirs(t *testing.T) {
 	running(t, one(fieldCampaign()), func(w *world) {
 		ann, bob := w.Known("Ann"), w.Known("Bob")

@@ -54,7 +54,13 @@ func (t *pass) fill(ctx context.Context, a arrival) (map[string]any, error) {
 		f, _ := d.Field(m.To)
 		types[m.To] = rules.Type(f.Type)
 	}
-	fields := a.campaign.Fill(a.referral, referrer, types)
+	fields := map[string]any{}
+	for name, value := range a.campaign.Fill(a.referral, referrer, types) {
+		if f, known := d.Field(name); known {
+			name = f.Name // in an answer a field has its own spelling, not the mapping's
+		}
+		fields[name] = value
+	}
 	t.fillIn(fields, d, t.codeField(a.campaign, a.campaign.Object), a.referral.Code)
 	t.fillIn(fields, d, "Email", rules.FoldEmail(a.referral.Email))
 	return fields, nil
@@ -65,12 +71,9 @@ func (t *pass) fillIn(fields map[string]any, d described, name, text string) {
 	if !readable || text == "" {
 		return
 	}
-	for to := range fields {
-		if same, _ := d.Field(to); same.Name == f.Name {
-			return
-		}
+	if _, mapped := fields[f.Name]; !mapped {
+		fields[f.Name] = text
 	}
-	fields[f.Name] = text
 }
 
 func (t *pass) createRecord(ctx context.Context, a arrival, fields map[string]any) error {
