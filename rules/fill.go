@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -85,7 +86,8 @@ func typed(t Type, value any) any {
 			return n
 		}
 	case "double", "currency", "percent":
-		if f, err := strconv.ParseFloat(text, 64); err == nil {
+		// "inf" and "nan" read as numbers, but no record holds them, nor can they be written down.
+		if f, err := strconv.ParseFloat(text, 64); err == nil && !math.IsInf(f, 0) && !math.IsNaN(f) {
 			return f
 		}
 	}

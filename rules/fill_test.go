@@ -11,7 +11,8 @@ import (
 func TestFill(t *testing.T) {
 	r := rules.Referral{
 		ID: 7, FirstName: "Ann", Email: " ann@example.com ", Code: "ueONFmUp", URL: "https://r.example.com/7", Source: "widget", ReferrerID: 3,
-		Meta: []rules.Meta{{Field: "Last Name", Value: "Smith"}, {Field: "Consent", Value: "tRUE"}, {Field: "Seats", Value: "12"}, {Field: "Budget", Value: "12.50"}, {Field: "Empty", Value: ""}},
+		Meta: []rules.Meta{{Field: "Last Name", Value: "Smith"}, {Field: "Consent", Value: "tRUE"}, {Field: "Seats", Value: "12"}, {Field: "Budget", Value: "12.50"}, {Field: "Empty", Value: ""},
+			{Field: "Dreams", Value: "inf"}, {Field: "Luck", Value: "NaN"}},
 	}
 	referrer := rules.Referral{ID: 3, FirstName: "Bob", Code: "bobs", Meta: []rules.Meta{{Field: "Team", Value: "North"}}}
 	types := map[string]rules.Type{"Consent__c": "boolean", "Seats__c": "int", "Budget__c": "currency", "Share__c": "percent", "Big__c": "long", "Rate__c": "double"}
@@ -50,6 +51,8 @@ func TestFill(t *testing.T) {
 		{"text for a percentage", rules.Mapping{To: "Share__c", Dynamic: "meta.Budget"}, 12.5},
 		{"text for a number", rules.Mapping{To: "Rate__c", Dynamic: "meta.Seats"}, float64(12)},
 		{"text for an amount that is none", rules.Mapping{To: "Budget__c", Dynamic: "meta.Last Name"}, "Smith"},
+		{"text for an amount without end", rules.Mapping{To: "Budget__c", Dynamic: "meta.Dreams"}, "inf"},
+		{"text for a number that is not one", rules.Mapping{To: "Rate__c", Dynamic: "meta.Luck"}, "NaN"},
 		{"fixed text for a checkbox", rules.Mapping{To: "Consent__c", Fixed: "false"}, false},
 		{"a fixed number stays one", rules.Mapping{To: "Budget__c", Fixed: 5}, 5},
 	} {

@@ -619,6 +619,30 @@ func TestARequiredFieldUnmappedIsSaidAndTriedAgain(t *testing.T) {
 	})
 }
 
+// Somebody's answer that reads as a number which there is none of is refused like any other that is none, and keeps nobody else waiting.
+func TestAnAnswerThatIsNoNumberKeepsNobodyElseWaiting(t *testing.T) {
+	for _, answer := range []string{"nan", "-Infinity", "1e999", "a lot"} {
+		t.Run(answer, func(t *testing.T) {
+			c := creating(fieldCampaign(), rules.DoNothing)
+			c.Fields = append(c.Fields, rules.Mapping{To: "Revenue__c", Dynamic: "meta.Revenue"})
+			story(t, one(c), func(w *world) {
+				w.org.AddField("Lead", sandbox.FieldDef{Name: "Revenue__c", Label: "Revenue", Type: "currency"})
+				w.Passes(2)
+				odd := w.rf.Refer(101, sandbox.NewUser{FirstName: "Odd", Email: "odd@example.com", Meta: []sandbox.Meta{{Field: "Revenue", Value: answer}}})
+				w.Passes(1)
+				ann := w.Refer("Ann")
+				w.Passes(1)
+				w.WantNot(odd, rules.JoinRefused)
+				for _, lead := range w.org.IDs("Lead") {
+					w.Status(lead, goodValue)
+				}
+				w.Passes(1)
+				w.WantOnly(ann)
+			})
+		})
+	}
+}
+
 func TestAValueThatWeWroteIsNoTransition(t *testing.T) {
 	for name, fault := range map[string]*sandbox.Fault{"answered": nil, "answer lost": {Lost: true}} {
 		for _, tracked := range []bool{false, true} {
