@@ -12,7 +12,7 @@ func TestFill(t *testing.T) {
 	r := rules.Referral{
 		ID: 7, FirstName: "Ann", Email: " ann@example.com ", Code: "ueONFmUp", URL: "https://r.example.com/7", Source: "widget", ReferrerID: 3,
 		Meta: []rules.Meta{{Field: "Last Name", Value: "Smith"}, {Field: "Consent", Value: "tRUE"}, {Field: "Seats", Value: "12"}, {Field: "Budget", Value: "12.50"}, {Field: "Empty", Value: ""},
-			{Field: "Dreams", Value: "inf"}, {Field: "Luck", Value: "NaN"}},
+			{Field: "Dreams", Value: "inf"}, {Field: "Luck", Value: "NaN"}, {Field: "Blank", Value: " \t"}, {Field: "Spaced", Value: " Smith "}},
 	}
 	referrer := rules.Referral{ID: 3, FirstName: "Bob", Code: "bobs", Meta: []rules.Meta{{Field: "Team", Value: "North"}}}
 	types := map[string]rules.Type{"Consent__c": "boolean", "Seats__c": "int", "Budget__c": "currency", "Share__c": "percent", "Big__c": "long", "Rate__c": "double"}
@@ -33,6 +33,9 @@ func TestFill(t *testing.T) {
 		{"a question that was not asked", rules.Mapping{Dynamic: "meta.Phone"}, nil},
 		{"a question that was not asked, with something otherwise", rules.Mapping{Dynamic: "meta.Phone", Otherwise: "(unknown)"}, "(unknown)"},
 		{"a question that was not answered, with something otherwise", rules.Mapping{Dynamic: "meta.Empty", Otherwise: "(unknown)"}, "(unknown)"},
+		{"an answer of spaces, with something otherwise", rules.Mapping{Dynamic: "meta.Blank", Otherwise: "(unknown)"}, "(unknown)"},
+		{"an answer of spaces", rules.Mapping{Dynamic: "meta.Blank"}, nil},
+		{"an answer with spaces around it", rules.Mapping{Dynamic: "meta.Spaced"}, "Smith"},
 		{"an answer, with something otherwise", rules.Mapping{Dynamic: "meta.Last Name", Otherwise: "(unknown)"}, "Smith"},
 		{"a name that nobody knows", rules.Mapping{Dynamic: "shoe_size"}, nil},
 		{"the referrer's first name", rules.Mapping{Dynamic: "referrer.first_name"}, "Bob"},

@@ -533,6 +533,45 @@ func TestWhatWeWroteQualifiesNobodyInACampaignThatWasAway(t *testing.T) {
 	}
 }
 
+// So is what we wrote from an answer with spaces around it, which Salesforce stores without them.
+func TestSpacesAroundWhatWeWroteMakeItNobodyElsesDoing(t *testing.T) {
+	for name, marked := range map[string]bool{"marked": true, "created": false} {
+		t.Run(name, func(t *testing.T) {
+			writing := creating(fieldCampaign(), rules.Update)
+			writing.Fields = append(writing.Fields, rules.Mapping{To: "LeadSource", Dynamic: "meta.How"})
+			watching := fieldCampaign()
+			watching.ID, watching.Duplicates, watching.Field, watching.Value = 201, rules.Update, "LeadSource", "Partner Referral"
+			running(t, []rules.Campaign{writing, watching}, func(w *world) {
+				ann := w.rf.Refer(201, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+				if marked {
+					w.Lead(ann, sandbox.Fields{codeField: ""})
+				}
+				w.After(26 * time.Hour)
+				w.Passes(2)
+				w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com", Meta: []sandbox.Meta{{Field: "How", Value: "Partner Referral "}}})
+				w.Passes(3)
+				lead := w.org.IDs("Lead")[0]
+				w.WantLinks(ann, lead)
+				if got := w.org.Get("Lead", lead)["LeadSource"]; got != "Partner Referral" {
+					t.Fatalf("source of the Lead that we wrote: got %v, want Partner Referral", got)
+				}
+				w.WantOnly()
+			})
+		})
+	}
+}
+
+// Somebody whose name is nothing but spaces gets a record with what the mapping has for such a case.
+func TestANameOfSpacesIsNone(t *testing.T) {
+	c := creating(fieldCampaign(), rules.DoNothing)
+	c.Fields[0].Otherwise = "(unknown)"
+	running(t, one(c), func(w *world) {
+		w.rf.Refer(101, sandbox.NewUser{FirstName: " ", Email: "ann@example.com"})
+		w.Passes(1)
+		w.WantRecords("Lead", 1)
+	})
+}
+
 // DUPLICATE_VALUE after a lost answer says that the first request made the record after all.
 func TestDuplicateValueOnARetryMeansItWasMade(t *testing.T) {
 	running(t, one(creating(fieldCampaign(), rules.CreateNew)), func(w *world) {
