@@ -165,17 +165,17 @@ func (s *Snapshot) unmovedSince(v Value) bool {
 	return !s.Modified.IsZero() && s.Modified.Equal(v.Modified) && s.Modstamp.After(v.Modstamp) && !s.ConvertedBy.After(v.Modstamp)
 }
 
-// firstSeen is what the first look at or after the making of the link showed a field to be; seen is false where none has shown it since then, because
-// it was hidden. ours is set when that is a value we wrote ourselves.
-func (s Snapshot) firstSeen(field string, during span) (text string, ours, seen bool) {
+// firstSeen is how a field became what the first look at or after the making of the link showed it to be; seen is false where none has shown it since
+// then, because it was hidden. ours is set when that is a value we wrote ourselves.
+func (s Snapshot) firstSeen(field string, during span) (first Change, ours, seen bool) {
 	v, known := s.Values[field]
-	text, ours = v.First, v.Ours
+	first, ours = Change{Field: field, To: v.First, Before: s.Created, At: v.At}, v.Ours
 	for _, c := range s.Changes {
 		if c.Field == field && (!c.SeenAt.After(during.since) || !during.linked(c.Before)) {
-			text, ours = c.To, false
+			first, ours = c, false
 		}
 	}
-	return text, ours, known && during.linked(v.At)
+	return first, ours, known && during.linked(v.At)
 }
 
 // Write notes values that we wrote ourselves, by field. Those of watched fields become the baseline; to is when the write was answered, zero if it never

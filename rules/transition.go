@@ -81,7 +81,7 @@ func (s Snapshot) change(c Change, t Target, during span) Observation {
 	o := Observation{Transition: s.transition(c.Field, c.From, c.To, c.At, BySnapshot, ""), Reaches: t.stands(c.To)}
 	switch {
 	case !o.Reaches:
-	case s.wroteIt(c.Field, c.At, t):
+	case s.wroteIt(c.Field, c.Before, c.At, t):
 		o.Why = writtenByUs
 	case during.misses(c.At) != "":
 		o.Why = during.misses(c.At)
@@ -97,10 +97,10 @@ func (s Snapshot) change(c Change, t Target, during span) Observation {
 
 // first weighs what the first look of the span saw: a value that the record was created with, where that counts.
 func (s Snapshot) first(t Target, during span) (o Observation, seen bool) {
-	text, ours, seen := s.firstSeen(t.Field, during)
-	o = Observation{Transition: s.transition(t.Field, "", text, time.Time{}, "", ""), Reaches: t.stands(text)}
+	c, ours, seen := s.firstSeen(t.Field, during)
+	o = Observation{Transition: s.transition(t.Field, "", c.To, time.Time{}, "", ""), Reaches: t.stands(c.To)}
 	switch {
-	case ours || o.Reaches && s.wroteIt(t.Field, s.Created, t):
+	case ours || o.Reaches && s.wroteIt(t.Field, c.Before, c.At, t):
 		o.Why = writtenByUs
 	case o.Reaches && during.misses(s.Created) == "":
 		o.At, o.Proof, o.Counts = s.Created, ByCreation, true
@@ -132,16 +132,19 @@ const (
 	lostWriteWithin = 2 * time.Minute // a write whose answer was lost is applied by then, or never
 )
 
-// wroteIt tells whether a field's becoming the target's value at an instant is the trace of our own write, whichever of the two was noted
-// first.
-func (s Snapshot) wroteIt(field string, at time.Time, t Target) bool {
+// wroteIt tells whether a field's becoming the target's value, between two instants, is the trace of our own write, whichever of the two was noted
+// first. Two looks may be long apart, and the stamp of the newer is that of the last change, whoever made it, of whatever field.
+func (s Snapshot) wroteIt(field string, after, by time.Time, t Target) bool {
+	if after.After(by) {
+		after = by // a look that came too early for a change that committed late
+	}
 	return slices.ContainsFunc(s.Wrote, func(w Written) bool {
 		to := w.To
 		if to.IsZero() {
 			to = w.From.Add(lostWriteWithin)
 		}
 		return strings.EqualFold(w.Field, field) && t.is(w.Value) &&
-			!at.Before(w.From.Add(-writeSlack)) && !at.After(to.Add(writeSlack))
+			!by.Before(w.From.Add(-writeSlack)) && !after.After(to.Add(writeSlack))
 	})
 }
 
@@ -159,7 +162,7 @@ func (s Snapshot) historyOf(t Target) []Observation {
 		switch {
 		case row.Old == "" && row.New == "":
 			o.Why = "the history row does not tell the values"
-		case o.Reaches && s.wroteIt(row.Field, row.At, t):
+		case o.Reaches && s.wroteIt(row.Field, row.At, row.At, t):
 			o.Why = writtenByUs
 		}
 		seen = append(seen, o)

@@ -533,6 +533,55 @@ func TestWhatWeWroteQualifiesNobodyInACampaignThatWasAway(t *testing.T) {
 	}
 }
 
+// Also when somebody has changed something else of the record since, or nobody had looked at it before: the stamp and the creation tell nothing of when our
+// value came.
+func TestWhatWeWroteWhileACampaignWasAwayStaysOurs(t *testing.T) {
+	for _, tracked := range []bool{true, false} {
+		for name, linkedBefore := range map[string]bool{"changed since": true, "not looked at before": false} {
+			t.Run(fmt.Sprint(name, ", tracked ", tracked), func(t *testing.T) {
+				writing := creating(fieldCampaign(), rules.Update)
+				writing.Fields = append(writing.Fields, rules.Mapping{To: "LeadSource", Fixed: "Partner Referral"})
+				watching := fieldCampaign()
+				watching.ID, watching.Duplicates, watching.Field, watching.Value = 201, rules.Update, "LeadSource", "Partner Referral"
+				running(t, []rules.Campaign{writing, watching}, func(w *world) {
+					w.org.Track("Lead", "LeadSource", tracked)
+					ann := w.Known("Ann", 201)
+					enter := func() string { return w.Lead(ann, sandbox.Fields{codeField: ""}) }
+					lead := ""
+					if linkedBefore {
+						lead = enter()
+					}
+					w.Passes(2)
+					w.Configure(func(o *poll.Options) { o.Campaigns = []rules.Campaign{writing} })
+					w.Passes(1)
+					if !linkedBefore {
+						lead = enter()
+					}
+					w.After(26 * time.Hour)
+					w.Passes(1)
+					w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: ann.Email})
+					w.Passes(3)
+					if got := w.org.Get("Lead", lead)["LeadSource"]; got != "Partner Referral" {
+						t.Fatalf("source of the Lead that we wrote: got %v, want Partner Referral", got)
+					}
+					w.After(time.Hour)
+					w.org.Update("Lead", lead, sandbox.Fields{"Company": "Acme Inc"})
+					w.Passes(1)
+					w.Configure(func(o *poll.Options) { o.Campaigns = []rules.Campaign{writing, watching} })
+					w.Passes(3)
+					w.WantLinks(ann, lead)
+					w.WantOnly()
+					w.org.Update("Lead", lead, sandbox.Fields{"LeadSource": "Web"})
+					w.Passes(1)
+					w.org.Update("Lead", lead, sandbox.Fields{"LeadSource": "Partner Referral"})
+					w.Passes(1)
+					w.WantOnly(ann)
+				})
+			})
+		}
+	}
+}
+
 // So is what we wrote from an answer with spaces around it, which Salesforce stores without them.
 func TestSpacesAroundWhatWeWroteMakeItNobodyElsesDoing(t *testing.T) {
 	for name, marked := range map[string]bool{"marked": true, "created": false} {
