@@ -582,6 +582,28 @@ func TestWhatWeWroteWhileACampaignWasAwayStaysOurs(t *testing.T) {
 	}
 }
 
+// Nor is it anybody's doing when the record becomes another referral's.
+func TestWhatWeWroteStaysOursWhenTheRecordBecomesAnothers(t *testing.T) {
+	writing := creating(fieldCampaign(), rules.Update)
+	writing.Fields = append(writing.Fields, rules.Mapping{To: "LeadSource", Fixed: "Partner Referral"})
+	watching := fieldCampaign()
+	watching.ID, watching.Duplicates, watching.Field, watching.Value = 201, rules.Update, "LeadSource", "Partner Referral"
+	running(t, []rules.Campaign{writing, watching}, func(w *world) {
+		bob := w.Known("Bob", 201)
+		ann := w.Known("Ann", 101)
+		lead := w.org.IDs("Lead")[0]
+		w.Passes(1)
+		w.WantLinks(ann, lead)
+		again := w.rf.Refer(101, sandbox.NewUser{FirstName: "Bob", Email: bob.Email})
+		w.org.Update("Lead", lead, sandbox.Fields{"Email": bob.Email, codeField: again.Code})
+		w.Passes(2)
+		w.WantLinks(ann)
+		w.WantLinks(again, lead)
+		w.WantLinks(bob, lead)
+		w.WantOnly()
+	})
+}
+
 // So is what we wrote from an answer with spaces around it, which Salesforce stores without them.
 func TestSpacesAroundWhatWeWroteMakeItNobodyElsesDoing(t *testing.T) {
 	for name, marked := range map[string]bool{"marked": true, "created": false} {
