@@ -268,20 +268,26 @@ func (s Snapshot) conversionRow() int {
 func madeByConversion(convertedOn string, records ...*Snapshot) time.Time {
 	var made time.Time
 	for _, r := range records {
-		if r != nil && MadeByConversion(convertedOn, r.Created) && r.Created.After(made) {
+		if r != nil && aroundDay(convertedOn, r.Created) && r.Created.After(made) {
 			made = r.Created
 		}
 	}
 	return made
 }
 
-// MadeByConversion tells whether a record created at created can have been made by a conversion on a day (2006-01-02).
-func MadeByConversion(convertedOn string, created time.Time) bool {
-	day, err := time.Parse(time.DateOnly, convertedOn)
-	if err != nil || created.IsZero() {
+// MadeByConversion tells whether a record created at created can have been made by a Lead's conversion. One that was there before the Lead was not,
+// however short a time: somebody converted the Lead into it.
+func MadeByConversion(lead Record, created time.Time) bool {
+	return aroundDay(lead.ConvertedOn, created) && !created.Before(lead.Created)
+}
+
+// aroundDay tells whether an instant lies on a day (2006-01-02) in a zone nobody tells, or a day either side of it.
+func aroundDay(text string, at time.Time) bool {
+	day, err := time.Parse(time.DateOnly, text)
+	if err != nil || at.IsZero() {
 		return false
 	}
-	return utcDay(created).Sub(day).Abs() <= 24*time.Hour
+	return utcDay(at).Sub(day).Abs() <= 24*time.Hour
 }
 
 func utcDay(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }

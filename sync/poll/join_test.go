@@ -813,6 +813,23 @@ func TestAContactThatAConversionMadeDoesNotBlock(t *testing.T) {
 	})
 }
 
+// One that was there before blocks, even if it is a customer's of yesterday: found by the e-mail, or only because the Lead was converted into it.
+func TestAContactOfYesterdayThatALeadIsConvertedIntoBlocks(t *testing.T) {
+	for name, email := range map[string]string{"with the e-mail": "ann@example.com", "with another e-mail": "ann@work.example.com"} {
+		t.Run(name, func(t *testing.T) {
+			running(t, one(conversionCampaign()), func(w *world) {
+				contact := w.org.Create("Contact", sandbox.Fields{"LastName": "Ann", "Email": email})
+				w.After(20 * time.Hour)
+				w.Passes(1)
+				ann := w.rf.Refer(103, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+				w.org.Convert(w.Lead(ann), sandbox.Conversion{ContactID: contact})
+				w.Passes(3)
+				w.WantNot(ann, rules.ExistingRecord)
+			})
+		})
+	}
+}
+
 func TestPreviewWritesNothing(t *testing.T) {
 	running(t, one(creating(fieldCampaign(), rules.DoNothing)), func(w *world) {
 		var told []poll.Write

@@ -209,7 +209,7 @@ func (t *pass) madeByConversion(tx *store.Tx, r rules.Referral, s seen) bool {
 	}
 	for _, l := range r.Links {
 		lead, found, err := tx.Snapshot(l.RecordID)
-		if err == nil && found && lead.ContactID == s.ID && rules.MadeByConversion(lead.ConvertedOn, s.Created) {
+		if err == nil && found && lead.ContactID == s.ID && rules.MadeByConversion(lead.Record, s.Created) {
 			return true
 		}
 	}
