@@ -98,8 +98,9 @@ func TestResolve(t *testing.T) {
 		near      []string
 		ok        bool
 	}{
-		{"an API value", "picklist", "Qualified", "Qualified", "Sehr gut", nil, true},
-		{"an API value in another case", "picklist", "qualified", "Qualified", "Sehr gut", nil, true},
+		{"an API value", "picklist", "Working", "Working", "Qualifizierung", nil, true},
+		{"an API value in another case", "picklist", "working", "Working", "Qualifizierung", nil, true},
+		{"an API value whose label is another's API value", "picklist", "Qualified", "Qualified", "", nil, true},
 		{"a label", "picklist", "Offen", "Open", "Offen", nil, true},
 		{"a label in another case", "picklist", "OFFEN", "Open", "Offen", nil, true},
 		{"a label that is another value's API value", "picklist", "Sehr gut", "Sehr gut", "Bestens", nil, true},

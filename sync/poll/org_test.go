@@ -162,6 +162,28 @@ func TestALabelIsResolvedToItsAPIValue(t *testing.T) {
 	})
 }
 
+// A history row that names another value does not qualify anybody because that is called what the rule's value is labelled.
+func TestALabelThatIsAnotherValueIsNoProof(t *testing.T) {
+	c := fieldCampaign()
+	c.Field, c.Value = "Heat__c", "H1"
+	story(t, one(c), func(w *world) {
+		w.org.AddField("Lead", sandbox.FieldDef{Name: "Heat__c", Label: "Heat", Type: "picklist", Values: []sandbox.PicklistValue{
+			{Value: "Cold"}, {Value: "H1", Label: "Hot"}, {Value: "Hot", Label: "Hot until 2024"},
+		}})
+		w.org.Track("Lead", "Heat__c", true)
+		w.Passes(2)
+		ann := w.Known("Ann")
+		lead := w.Lead(ann, sandbox.Fields{"Heat__c": "Cold"})
+		w.Passes(1)
+		w.org.Update("Lead", lead, sandbox.Fields{"Heat__c": "Hot"})
+		w.Passes(1)
+		w.WantNot(ann, rules.ValueNotReached)
+		w.org.Update("Lead", lead, sandbox.Fields{"Heat__c": "H1"})
+		w.Passes(1)
+		w.WantOnly(ann)
+	})
+}
+
 func TestAValueReplacedInSetupIsHeld(t *testing.T) {
 	running(t, one(fieldCampaign()), func(w *world) {
 		ann := w.Known("Ann")
