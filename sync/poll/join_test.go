@@ -500,6 +500,86 @@ func TestALostMarkQualifiesNobodyInAnotherCampaign(t *testing.T) {
 	})
 }
 
+// A mark whose answer was lost qualifies nobody either when it is not repeated: another Lead is marked by then, or none. The Lead was never looked at
+// before, for nothing was to be had from Salesforce any more.
+func TestALostMarkThatIsNotRepeatedQualifiesNobodyInAnotherCampaign(t *testing.T) {
+	for name, then := range map[string]func(w *world, lead, other string){
+		"the Lead is converted": func(w *world, lead, _ string) { w.org.Convert(lead, sandbox.Conversion{NoOpportunity: true}) },
+		"another Lead is marked": func(w *world, _, other string) {
+			w.org.Update("Lead", other, sandbox.Fields{"Company": "Acme Inc"})
+		},
+		"what existed before blocks": func(w *world, _, _ string) {
+			w.Configure(func(o *poll.Options) { o.Campaigns[0].Duplicates = rules.DoNothing })
+		},
+		"nothing is written any more": func(w *world, _, _ string) {
+			w.Configure(func(o *poll.Options) { o.Campaigns[0].Mode = rules.DoNothingOnJoin })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			running(t, markingAndWatching(), func(w *world) {
+				ann := w.Known("Ann", 201)
+				other, lead := w.twoLeadsAndALostMark(ann, "")
+				then(w, lead, other)
+				w.After(time.Minute)
+				w.Passes(3)
+				if w.putsFor(ann) > 0 {
+					t.Errorf("Ann: qualified (%s), want not", w.Referral(ann).Verdict.Sentence)
+				}
+			})
+		})
+	}
+}
+
+// What a person wrote into one Lead is theirs, though we had the same written into another.
+func TestALostMarkMakesNothingOursInAnotherLead(t *testing.T) {
+	running(t, markingAndWatching(), func(w *world) {
+		ann := w.Known("Ann", 201)
+		other, _ := w.twoLeadsAndALostMark(ann, "Partner Referral")
+		w.org.Update("Lead", other, sandbox.Fields{"Company": "Acme Inc"})
+		w.After(time.Minute)
+		w.Passes(3)
+		w.WantOnly(ann)
+	})
+}
+
+// markingAndWatching are a campaign that writes a source into the Leads that it marks, and one whose rule is about it.
+func markingAndWatching() []rules.Campaign {
+	marking := creating(fieldCampaign(), rules.Update)
+	marking.Fields = append(marking.Fields, rules.Mapping{To: "LeadSource", Fixed: "Partner Referral"})
+	watching := fieldCampaign()
+	watching.ID, watching.Duplicates, watching.Field, watching.Value = 201, rules.Update, "LeadSource", "Partner Referral"
+	return []rules.Campaign{marking, watching}
+}
+
+// twoLeadsAndALostMark has two Leads entered with somebody's e-mail, the first with a source. A day later the person joins the first campaign as well, whose
+// mark of the second Lead is the last that Salesforce takes, and tells nobody, for ten minutes.
+func (w *world) twoLeadsAndALostMark(u sandbox.User, source string) (first, marked string) {
+	w.t.Helper()
+	first = w.Lead(u, sandbox.Fields{codeField: "", "LeadSource": source})
+	w.After(time.Minute)
+	marked = w.Lead(u, sandbox.Fields{codeField: ""})
+	w.After(26 * time.Hour)
+	w.rf.Refer(w.options.Campaigns[0].ID, sandbox.NewUser{FirstName: u.FirstName, Email: u.Email})
+	down := false
+	w.org.SetFault(func(r *http.Request) *sandbox.Fault {
+		switch {
+		case down:
+			return sandbox.HTML(http.StatusServiceUnavailable)
+		case r.Method == http.MethodPatch:
+			down = true
+			return &sandbox.Fault{Lost: true}
+		}
+		return nil
+	})
+	w.TryPass()
+	w.org.SetFault(nil)
+	if got := w.org.Get("Lead", marked)["LeadSource"]; got != "Partner Referral" {
+		w.t.Fatalf("source of the Lead that we marked: got %v, want Partner Referral", got)
+	}
+	w.After(10 * time.Minute)
+	return first, marked
+}
+
 // What we wrote into a field that no rule was about then is our own doing as well for a campaign that comes back into the config.
 func TestWhatWeWroteQualifiesNobodyInACampaignThatWasAway(t *testing.T) {
 	for name, marked := range map[string]bool{"marked": true, "created": false} {

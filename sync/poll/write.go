@@ -120,6 +120,8 @@ func (t *pass) begin(id int64, i store.Intent) (store.Intent, error) {
 		}
 		if begun && earlier.RecordID == i.RecordID {
 			i.Since = earlier.Since
+		} else if err := noteMark(tx, earlier); err != nil { // another record is marked than at first
+			return err
 		}
 		return tx.PutIntent(id, i)
 	})
@@ -249,6 +251,7 @@ func (t *pass) emptyOnes(ctx context.Context, id int64, fields map[string]any, i
 	for name, value := range fields {
 		stands := page.Rows[0].Text(name)
 		wrote, ours := earlier.Values[name]
+		ours = ours && earlier.RecordID == intent.RecordID // else another record was asked for
 		switch {
 		case stands == "":
 			intent.Fields[name], intent.Values[name] = value, rules.Text(value)
