@@ -542,6 +542,28 @@ func TestALostMarkMakesNothingOursInAnotherLead(t *testing.T) {
 	})
 }
 
+// Nor does a create whose answer was lost, while the campaign that made the record is out of the config.
+func TestALostCreateQualifiesNobodyInAnotherCampaign(t *testing.T) {
+	all := markingAndWatching()
+	running(t, all, func(w *world) {
+		ann := w.Known("Ann", 201)
+		w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: ann.Email})
+		w.org.SetFault(lostAndDown(isCreate))
+		w.TryPass()
+		w.org.SetFault(nil)
+		w.WantRecords("Lead", 1)
+		w.Configure(func(o *poll.Options) { o.Campaigns = all[1:] })
+		w.After(10 * time.Minute)
+		w.Passes(2)
+		w.WantLinks(ann, w.org.IDs("Lead")...)
+		w.WantOnly()
+		w.Configure(func(o *poll.Options) { o.Campaigns = all })
+		w.Passes(2)
+		w.WantOnly()
+		w.WantRecords("Lead", 1)
+	})
+}
+
 // markingAndWatching are a campaign that writes a source into the Leads that it marks, and one whose rule is about it.
 func markingAndWatching() []rules.Campaign {
 	marking := creating(fieldCampaign(), rules.Update)
@@ -560,17 +582,7 @@ func (w *world) twoLeadsAndALostMark(u sandbox.User, source string) (first, mark
 	marked = w.Lead(u, sandbox.Fields{codeField: ""})
 	w.After(26 * time.Hour)
 	w.rf.Refer(w.options.Campaigns[0].ID, sandbox.NewUser{FirstName: u.FirstName, Email: u.Email})
-	down := false
-	w.org.SetFault(func(r *http.Request) *sandbox.Fault {
-		switch {
-		case down:
-			return sandbox.HTML(http.StatusServiceUnavailable)
-		case r.Method == http.MethodPatch:
-			down = true
-			return &sandbox.Fault{Lost: true}
-		}
-		return nil
-	})
+	w.org.SetFault(lostAndDown(func(r *http.Request) bool { return r.Method == http.MethodPatch }))
 	w.TryPass()
 	w.org.SetFault(nil)
 	if got := w.org.Get("Lead", marked)["LeadSource"]; got != "Partner Referral" {
@@ -578,6 +590,21 @@ func (w *world) twoLeadsAndALostMark(u sandbox.User, source string) (first, mark
 	}
 	w.After(10 * time.Minute)
 	return first, marked
+}
+
+// lostAndDown has the answer to a request lost, and none to any request after it.
+func lostAndDown(fits func(*http.Request) bool) func(*http.Request) *sandbox.Fault {
+	down := false
+	return func(r *http.Request) *sandbox.Fault {
+		switch {
+		case down:
+			return sandbox.HTML(http.StatusServiceUnavailable)
+		case fits(r):
+			down = true
+			return &sandbox.Fault{Lost: true}
+		}
+		return nil
+	}
 }
 
 // What we wrote into a field that no rule was about then is our own doing as well for a campaign that comes back into the config.

@@ -53,22 +53,30 @@ func (t *pass) observe(tx *store.Tx, s seen, look *sight) error {
 		}
 		return nil
 	}
-	if err := t.noteMarks(tx, &snapshot, s.ID); err != nil {
+	if err := t.noteAsked(tx, &snapshot, s); err != nil {
 		return err
 	}
 	snapshot.Observe(s.Record, s.schema)
 	return errors.Join(tx.PutSnapshot(s.ID, snapshot), t.followConversion(tx, s.Record), t.markLinked(tx, s.ID))
 }
 
-// noteMarks has a snapshot know what we asked to be written into the record and had no answer about. Whose mark it is is not judged before that is
-// settled, but the record may be another campaign's as well.
-func (t *pass) noteMarks(tx *store.Tx, snapshot *rules.Snapshot, recordID string) error {
-	for _, id := range tx.ReferralsByRecord(recordID) {
+// noteAsked has a snapshot know what we asked to be written into the record and had no answer about. Whose mark it is is not judged before that is
+// settled, but the record may be another campaign's as well. So may a record that was created for somebody whose campaign is out of the config now.
+func (t *pass) noteAsked(tx *store.Tx, snapshot *rules.Snapshot, s seen) error {
+	for _, id := range append(tx.ReferralsByRecord(s.ID), tx.ReferralsByEmail(s.email)...) {
 		intent, begun, err := tx.Intent(id)
 		if err != nil {
 			return err
 		}
-		if begun && intent.RecordID == recordID {
+		if !begun {
+			continue
+		}
+		r, _, err := tx.Referral(id)
+		if err != nil {
+			return err
+		}
+		c, _ := t.campaign(r.CampaignID)
+		if intent.RecordID == s.ID || t.fromIntent(c, intent, s) && s.Created.Before(intent.At.Add(settleAfter)) {
 			snapshot.Asked(intent.Values, intent.Since, intent.At)
 		}
 	}
