@@ -125,6 +125,7 @@ func resolveChoice(values []Choice, text string) (value, label string, near []st
 	for _, same := range []func(Choice) bool{
 		func(c Choice) bool { return c.Value == text },
 		func(c Choice) bool { return strings.EqualFold(c.Value, text) },
+		func(c Choice) bool { return c.Active && strings.EqualFold(c.Label, text) },
 		func(c Choice) bool { return strings.EqualFold(c.Label, text) },
 	} {
 		if i := slices.IndexFunc(values, same); i >= 0 {

@@ -88,6 +88,8 @@ func TestResolve(t *testing.T) {
 		{Value: "Retired", Label: "Retired", Active: false},
 		{Value: "Sehr gut", Label: "Bestens", Active: true},
 		{Value: "VIP", Label: "VIP"}, {Value: "vip", Label: "vip (old)"},
+		{Value: "Won_2019", Label: "Gewonnen", Active: false},
+		{Value: "Won_2024", Label: "Gewonnen", Active: true},
 	}
 	for _, c := range []struct {
 		name      string
@@ -104,6 +106,7 @@ func TestResolve(t *testing.T) {
 		{"a label", "picklist", "Offen", "Open", "Offen", nil, true},
 		{"a label in another case", "picklist", "OFFEN", "Open", "Offen", nil, true},
 		{"a label that is another value's API value", "picklist", "Sehr gut", "Sehr gut", "Bestens", nil, true},
+		{"a label that a value had which is not offered any more", "picklist", "Gewonnen", "Won_2024", "Gewonnen", nil, true},
 		{"two values that differ in case only: the exact one", "picklist", "vip", "vip", "vip (old)", nil, true},
 		{"a value that is not offered any more still stands on records", "picklist", "Retired", "Retired", "Retired", nil, true},
 		{"two letters off", "picklist", "Qualifeid", "", "", []string{"Qualified"}, false},
