@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"math/big"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -94,6 +95,8 @@ type Choice struct {
 	Active       bool
 }
 
+var anID = regexp.MustCompile(`^[A-Za-z0-9]{15}([A-Z0-5]{3})?$`)
+
 // Resolve finds what the config calls text among a field's values: an API value in any case, or a label. Where describe lists no
 // values (any type but picklists), it checks that text can be a value of the type at all. label is what a history row may hold in the
 // value's place. ok is false when there is no such value, and near then names those that look alike.
@@ -111,6 +114,8 @@ func Resolve(t Type, values []Choice, text string) (value, label string, near []
 	case "datetime":
 		_, err := ParseTime(text)
 		return text, "", nil, err == nil
+	case "id", "reference": // a lookup holds an Id, not the name that people see
+		return ID18(text), "", nil, anID.MatchString(text)
 	case "multipicklist":
 		return resolveSet(values, text)
 	case "picklist":

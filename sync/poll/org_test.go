@@ -162,6 +162,19 @@ func TestALabelIsResolvedToItsAPIValue(t *testing.T) {
 	})
 }
 
+// A rule about a lookup that names a record, and not its Id, can never be met: it says so.
+func TestALookupThatNamesNoIdParksItsCampaign(t *testing.T) {
+	c := fieldCampaign()
+	c.Field, c.Value = "OwnerId", "Jane Doe"
+	story(t, one(c), func(w *world) {
+		w.Passes(2)
+		ann := w.Known("Ann")
+		w.Lead(ann)
+		w.Passes(1)
+		w.WantNot(ann, rules.ValueUnknown)
+	})
+}
+
 // A history row that names another value does not qualify anybody because that is called what the rule's value is labelled.
 func TestALabelThatIsAnotherValueIsNoProof(t *testing.T) {
 	c := fieldCampaign()
