@@ -74,6 +74,14 @@ type Written struct {
 	From, To     time.Time // between these instants of the service; To is zero while the answer is not known
 }
 
+// to is by when it was written, at the latest.
+func (w Written) to() time.Time {
+	if w.To.IsZero() {
+		return w.From.Add(lostWriteWithin)
+	}
+	return w.To
+}
+
 // Snapshot is everything that is known of a linked record.
 type Snapshot struct {
 	Record
@@ -134,11 +142,27 @@ func (s *Snapshot) Observe(rec Record, schema Schema) {
 			s.Values[field] = v
 		}
 	}
+	s.redate(rec)
 	for field, text := range rec.Fields {
 		s.observeField(field, text, schema)
 	}
 	if n := len(s.Changes); n > changesKept {
 		s.Changes = slices.Clone(s.Changes[n-changesKept:])
+	}
+}
+
+// redate puts right when we wrote what we did, where a wrong time was told then. A write moves the record's stamp: it was before that of a row that has what
+// we wrote. And it was before any look that came after it.
+func (s *Snapshot) redate(rec Record) {
+	for i, w := range s.Wrote {
+		text, shown := rec.Fields[w.Field]
+		has := !rec.SeenAt.Before(w.From) && (!shown || text == w.Value)
+		if w.From.After(rec.SeenAt.Add(timeWasWrong)) || has && w.From.After(rec.Modstamp.Add(timeWasWrong)) {
+			s.Wrote[i].From, s.Wrote[i].To = rec.Created, w.to()
+		}
+		if w.to().After(rec.SeenAt.Add(timeWasWrong)) {
+			s.Wrote[i].To = rec.SeenAt
+		}
 	}
 }
 

@@ -139,12 +139,8 @@ func (s Snapshot) wroteIt(field string, after, by time.Time, t Target) bool {
 		after = by // a look that came too early for a change that committed late
 	}
 	return slices.ContainsFunc(s.Wrote, func(w Written) bool {
-		to := w.To
-		if to.IsZero() {
-			to = w.From.Add(lostWriteWithin)
-		}
 		return strings.EqualFold(w.Field, field) && t.is(w.Value) &&
-			!by.Before(w.From.Add(-writeSlack)) && !after.After(to.Add(writeSlack))
+			!by.Before(w.From.Add(-writeSlack)) && !after.After(w.to().Add(writeSlack))
 	})
 }
 
