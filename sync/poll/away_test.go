@@ -93,6 +93,25 @@ func TestAConversionStaysKnownWhileItsFieldsAreHidden(t *testing.T) {
 	})
 }
 
+// A converted Lead that becomes another referral's takes its Opportunity along, also while the field that tells it is hidden.
+func TestAConversionMovesWithItsLeadWhileItsFieldsAreHidden(t *testing.T) {
+	running(t, one(stageCampaign()), func(w *world) {
+		ann, bob := w.Known("Ann"), w.Known("Bob")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		made := w.org.Convert(lead, sandbox.Conversion{})
+		w.Passes(2)
+		w.org.HideField("Lead", "ConvertedOpportunityId")
+		w.Passes(2)
+		w.org.Update("Lead", lead, sandbox.Fields{codeField: bob.Code, "Email": bob.Email})
+		w.Passes(2)
+		w.WantLinks(ann)
+		w.Stage(made.OpportunityID, "Closed Won")
+		w.Passes(2)
+		w.WantOnly(bob)
+	})
+}
+
 // One field comes back into sight and another goes, in one describe: what came back is read all the same.
 func TestAFieldThatComesBackWhenAnotherGoesIsReadAnew(t *testing.T) {
 	source := fieldCampaign()

@@ -27,6 +27,13 @@ func (t *pass) see(tx *store.Tx, s seen, look *sight) error {
 	if s.Deleted {
 		return t.seeDeleted(tx, s, look)
 	}
+	if len(s.hidden) > 0 {
+		before, _, err := tx.Snapshot(s.ID)
+		if err != nil {
+			return err
+		}
+		s.keepHidden(before.Record) // first: with a converted Lead goes what it was converted into
+	}
 	if err := t.settleLinks(tx, s, look); err != nil {
 		return err
 	}
@@ -46,7 +53,6 @@ func (t *pass) observe(tx *store.Tx, s seen, look *sight) error {
 	if !look.byID && snapshot.Values == nil {
 		return tx.Read(s.ID, s.Object, nil)
 	}
-	s.keepHidden(snapshot.Record)
 	if !look.force && unchanged(snapshot, s.Record) {
 		if t.reconciling && look.byID { // the conversion may have been seen while the referral was not pending, or its campaign not in the config
 			return t.followConversion(tx, s.Record)
