@@ -101,6 +101,7 @@ var anID = regexp.MustCompile(`^[A-Za-z0-9]{15}([A-Z0-5]{3})?$`)
 // values (any type but picklists), it checks that text can be a value of the type at all. label is what a history row may hold in the
 // value's place. ok is false when there is no such value, and near then names those that look alike.
 func Resolve(t Type, values []Choice, text string) (value, label string, near []string, ok bool) {
+	text = strings.TrimSpace(text) // as Salesforce stores it: with spaces around it no record would ever have it
 	switch t {
 	case "boolean":
 		lower := strings.ToLower(text)

@@ -132,6 +132,8 @@ func TestResolve(t *testing.T) {
 		{"an Id", "reference", "005Hu0000001000IAA", "005Hu0000001000IAA", "", nil, true},
 		{"an Id in its form of 15 characters", "reference", "005Hu0000001000", "005Hu0000001000IAA", "", nil, true},
 		{"the name of a record, where its Id is meant", "reference", "Jane Doe", "Jane Doe", "", nil, false},
+		{"a text with spaces around it", "string", " whatever ", "whatever", "", nil, true},
+		{"a value with spaces around it", "picklist", "Working ", "Working", "Qualifizierung", nil, true},
 		{"any text", "string", "whatever", "whatever", "", nil, true},
 		{"an address has no one value", "address", "Main St", "", "", nil, false},
 		{"a place has no one value", "location", "1,2", "", "", nil, false},

@@ -162,6 +162,20 @@ func TestALabelIsResolvedToItsAPIValue(t *testing.T) {
 	})
 }
 
+// Nobody sees the space at the end of a rule's value, and no record has it.
+func TestASpaceAfterTheRulesValueHidesNobody(t *testing.T) {
+	c := fieldCampaign()
+	c.Field, c.Value = "Title", "Partner "
+	running(t, one(c), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.org.Update("Lead", lead, sandbox.Fields{"Title": "Partner"})
+		w.Passes(1)
+		w.WantOnly(ann)
+	})
+}
+
 // A rule about a lookup that names a record, and not its Id, can never be met: it says so.
 func TestALookupThatNamesNoIdParksItsCampaign(t *testing.T) {
 	c := fieldCampaign()
