@@ -88,7 +88,7 @@ func (s Snapshot) change(c Change, t Target, during span) Observation {
 	case during.sees(c.Before) != "":
 		o.Why = during.sees(c.Before)
 	case c.Unmoved:
-		o.Rewritten, o.Why = true, "the value was replaced in Setup: nobody changed the record"
+		o.Rewritten, o.Why = true, replacedInSetup
 	default:
 		o.Counts = true
 	}
@@ -102,6 +102,8 @@ func (s Snapshot) first(t Target, during span) (o Observation, seen bool) {
 	switch {
 	case ours || o.Reaches && s.wroteIt(t.Field, c.Before, c.At, t):
 		o.Why = writtenByUs
+	case o.Reaches && c.Unmoved && during.misses(c.At) == "": // while it was another's
+		o.At, o.Proof, o.Rewritten, o.Why = c.At, BySnapshot, true, replacedInSetup
 	case o.Reaches && during.misses(s.Created) == "":
 		o.At, o.Proof, o.Counts = s.Created, ByCreation, true
 	case o.Reaches:

@@ -222,6 +222,22 @@ func TestAValueReplacedInSetupIsHeld(t *testing.T) {
 	})
 }
 
+// So is whoever gets the record afterwards: that they see it so from the first does not make anybody have changed it.
+func TestAValueReplacedInSetupIsHeldForWhoeverGetsTheRecord(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann, bob := w.Known("Ann"), w.Known("Bob")
+		lead := w.Lead(ann, sandbox.Fields{"Status": "Working - Contacted"})
+		w.Passes(1)
+		w.org.ReplaceValue("Lead", "Status", "Working - Contacted", goodValue)
+		w.Passes(1)
+		w.WantNot(ann, rules.ValueRewritten)
+		w.org.Update("Lead", lead, sandbox.Fields{"Email": bob.Email, codeField: bob.Code})
+		w.Passes(2)
+		w.WantLinks(bob, lead)
+		w.WantNot(bob, rules.ValueRewritten)
+	})
+}
+
 func TestAFormulaFieldIsReadEachPass(t *testing.T) {
 	score := 10.0
 	c := fieldCampaign()
