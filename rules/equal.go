@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"math/big"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -94,10 +95,13 @@ type Choice struct {
 	Active       bool
 }
 
+var anID = regexp.MustCompile(`^[A-Za-z0-9]{15}([A-Z0-5]{3})?$`)
+
 // Resolve finds what the config calls text among a field's values: an API value in any case, or a label. Where describe lists no
-// values (any type but picklists), it checks that text can be a value of the type at all. ok is false when it cannot be, and near
-// then names the values that look alike.
+// values (any type but picklists), it checks that text can be a value of the type at all. label is what a history row may hold in the
+// value's place. ok is false when there is no such value, and near then names those that look alike.
 func Resolve(t Type, values []Choice, text string) (value, label string, near []string, ok bool) {
+	text = strings.TrimSpace(text) // as Salesforce stores it: with spaces around it no record would ever have it
 	switch t {
 	case "boolean":
 		lower := strings.ToLower(text)
@@ -111,6 +115,8 @@ func Resolve(t Type, values []Choice, text string) (value, label string, near []
 	case "datetime":
 		_, err := ParseTime(text)
 		return text, "", nil, err == nil
+	case "id", "reference": // a lookup holds an Id, not the name that people see
+		return ID18(text), "", nil, anID.MatchString(text)
 	case "multipicklist":
 		return resolveSet(values, text)
 	case "picklist":
@@ -125,10 +131,11 @@ func resolveChoice(values []Choice, text string) (value, label string, near []st
 	for _, same := range []func(Choice) bool{
 		func(c Choice) bool { return c.Value == text },
 		func(c Choice) bool { return strings.EqualFold(c.Value, text) },
+		func(c Choice) bool { return c.Active && strings.EqualFold(c.Label, text) },
 		func(c Choice) bool { return strings.EqualFold(c.Label, text) },
 	} {
 		if i := slices.IndexFunc(values, same); i >= 0 {
-			return values[i].Value, values[i].Label, nil, true
+			return values[i].Value, ownLabel(values, i), nil, true
 		}
 	}
 	var names []string
@@ -145,6 +152,16 @@ func resolveChoice(values []Choice, text string) (value, label string, near []st
 	}
 	near = slices.Compact(near)
 	return "", "", near, false
+}
+
+// ownLabel is the label of one of some values; "" where it is another's API value too: in a history row it may be that.
+func ownLabel(values []Choice, i int) string {
+	for j, other := range values {
+		if j != i && strings.EqualFold(other.Value, values[i].Label) {
+			return ""
+		}
+	}
+	return values[i].Label
 }
 
 // resolveSet resolves each part of a multipicklist value ("A;B") by itself.

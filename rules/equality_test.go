@@ -88,6 +88,8 @@ func TestResolve(t *testing.T) {
 		{Value: "Retired", Label: "Retired", Active: false},
 		{Value: "Sehr gut", Label: "Bestens", Active: true},
 		{Value: "VIP", Label: "VIP"}, {Value: "vip", Label: "vip (old)"},
+		{Value: "Won_2019", Label: "Gewonnen", Active: false},
+		{Value: "Won_2024", Label: "Gewonnen", Active: true},
 	}
 	for _, c := range []struct {
 		name      string
@@ -98,11 +100,13 @@ func TestResolve(t *testing.T) {
 		near      []string
 		ok        bool
 	}{
-		{"an API value", "picklist", "Qualified", "Qualified", "Sehr gut", nil, true},
-		{"an API value in another case", "picklist", "qualified", "Qualified", "Sehr gut", nil, true},
+		{"an API value", "picklist", "Working", "Working", "Qualifizierung", nil, true},
+		{"an API value in another case", "picklist", "working", "Working", "Qualifizierung", nil, true},
+		{"an API value whose label is another's API value", "picklist", "Qualified", "Qualified", "", nil, true},
 		{"a label", "picklist", "Offen", "Open", "Offen", nil, true},
 		{"a label in another case", "picklist", "OFFEN", "Open", "Offen", nil, true},
 		{"a label that is another value's API value", "picklist", "Sehr gut", "Sehr gut", "Bestens", nil, true},
+		{"a label that a value had which is not offered any more", "picklist", "Gewonnen", "Won_2024", "Gewonnen", nil, true},
 		{"two values that differ in case only: the exact one", "picklist", "vip", "vip", "vip (old)", nil, true},
 		{"a value that is not offered any more still stands on records", "picklist", "Retired", "Retired", "Retired", nil, true},
 		{"two letters off", "picklist", "Qualifeid", "", "", []string{"Qualified"}, false},
@@ -125,6 +129,11 @@ func TestResolve(t *testing.T) {
 		{"a day that does not exist", "date", "2026-02-30", "2026-02-30", "", nil, false},
 		{"an instant", "datetime", "2026-11-22T10:00:00Z", "2026-11-22T10:00:00Z", "", nil, true},
 		{"an instant without its zone", "datetime", "2026-11-22T10:00:00", "2026-11-22T10:00:00", "", nil, false},
+		{"an Id", "reference", "005Hu0000001000IAA", "005Hu0000001000IAA", "", nil, true},
+		{"an Id in its form of 15 characters", "reference", "005Hu0000001000", "005Hu0000001000IAA", "", nil, true},
+		{"the name of a record, where its Id is meant", "reference", "Jane Doe", "Jane Doe", "", nil, false},
+		{"a text with spaces around it", "string", " whatever ", "whatever", "", nil, true},
+		{"a value with spaces around it", "picklist", "Working ", "Working", "Qualifizierung", nil, true},
 		{"any text", "string", "whatever", "whatever", "", nil, true},
 		{"an address has no one value", "address", "Main St", "", "", nil, false},
 		{"a place has no one value", "location", "1,2", "", "", nil, false},

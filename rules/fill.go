@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -24,14 +25,14 @@ func (c Campaign) NeedsReferrer() bool {
 func (c Campaign) Fill(r, referrer Referral, types map[string]Type) map[string]any {
 	fields := map[string]any{}
 	for _, m := range c.Fields {
-		value := m.Fixed
+		value := stored(m.Fixed)
 		if m.Dynamic != "" {
-			value = c.dynamic(m.Dynamic, r, referrer)
+			value = stored(c.dynamic(m.Dynamic, r, referrer))
 		}
-		if value == nil || value == "" {
-			value = m.Otherwise
+		if value == nil {
+			value = stored(m.Otherwise)
 		}
-		if value != nil && value != "" {
+		if value != nil {
 			fields[m.To] = typed(types[m.To], value)
 		}
 	}
@@ -69,6 +70,19 @@ func (c Campaign) dynamic(name string, r, referrer Referral) string {
 	return ""
 }
 
+// stored is a value as Salesforce stores it: without the spaces around a text, and nil where nothing is left of it. Otherwise what we wrote would look
+// like somebody's change of it.
+func stored(value any) any {
+	text, ok := value.(string)
+	if !ok {
+		return value
+	}
+	if text = strings.TrimSpace(text); text == "" {
+		return nil
+	}
+	return text
+}
+
 // typed makes text a boolean or a number where the field wants one; Salesforce does not take "5" for a number.
 func typed(t Type, value any) any {
 	text, ok := value.(string)
@@ -85,7 +99,8 @@ func typed(t Type, value any) any {
 			return n
 		}
 	case "double", "currency", "percent":
-		if f, err := strconv.ParseFloat(text, 64); err == nil {
+		// "inf" and "nan" read as numbers, but no record holds them, nor can they be written down.
+		if f, err := strconv.ParseFloat(text, 64); err == nil && !math.IsInf(f, 0) && !math.IsNaN(f) {
 			return f
 		}
 	}

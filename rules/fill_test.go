@@ -11,7 +11,8 @@ import (
 func TestFill(t *testing.T) {
 	r := rules.Referral{
 		ID: 7, FirstName: "Ann", Email: " ann@example.com ", Code: "ueONFmUp", URL: "https://r.example.com/7", Source: "widget", ReferrerID: 3,
-		Meta: []rules.Meta{{Field: "Last Name", Value: "Smith"}, {Field: "Consent", Value: "tRUE"}, {Field: "Seats", Value: "12"}, {Field: "Budget", Value: "12.50"}, {Field: "Empty", Value: ""}},
+		Meta: []rules.Meta{{Field: "Last Name", Value: "Smith"}, {Field: "Consent", Value: "tRUE"}, {Field: "Seats", Value: "12"}, {Field: "Budget", Value: "12.50"}, {Field: "Empty", Value: ""},
+			{Field: "Dreams", Value: "inf"}, {Field: "Luck", Value: "NaN"}, {Field: "Blank", Value: " \t"}, {Field: "Spaced", Value: " Smith "}},
 	}
 	referrer := rules.Referral{ID: 3, FirstName: "Bob", Code: "bobs", Meta: []rules.Meta{{Field: "Team", Value: "North"}}}
 	types := map[string]rules.Type{"Consent__c": "boolean", "Seats__c": "int", "Budget__c": "currency", "Share__c": "percent", "Big__c": "long", "Rate__c": "double"}
@@ -32,6 +33,9 @@ func TestFill(t *testing.T) {
 		{"a question that was not asked", rules.Mapping{Dynamic: "meta.Phone"}, nil},
 		{"a question that was not asked, with something otherwise", rules.Mapping{Dynamic: "meta.Phone", Otherwise: "(unknown)"}, "(unknown)"},
 		{"a question that was not answered, with something otherwise", rules.Mapping{Dynamic: "meta.Empty", Otherwise: "(unknown)"}, "(unknown)"},
+		{"an answer of spaces, with something otherwise", rules.Mapping{Dynamic: "meta.Blank", Otherwise: "(unknown)"}, "(unknown)"},
+		{"an answer of spaces", rules.Mapping{Dynamic: "meta.Blank"}, nil},
+		{"an answer with spaces around it", rules.Mapping{Dynamic: "meta.Spaced"}, "Smith"},
 		{"an answer, with something otherwise", rules.Mapping{Dynamic: "meta.Last Name", Otherwise: "(unknown)"}, "Smith"},
 		{"a name that nobody knows", rules.Mapping{Dynamic: "shoe_size"}, nil},
 		{"the referrer's first name", rules.Mapping{Dynamic: "referrer.first_name"}, "Bob"},
@@ -50,6 +54,8 @@ func TestFill(t *testing.T) {
 		{"text for a percentage", rules.Mapping{To: "Share__c", Dynamic: "meta.Budget"}, 12.5},
 		{"text for a number", rules.Mapping{To: "Rate__c", Dynamic: "meta.Seats"}, float64(12)},
 		{"text for an amount that is none", rules.Mapping{To: "Budget__c", Dynamic: "meta.Last Name"}, "Smith"},
+		{"text for an amount without end", rules.Mapping{To: "Budget__c", Dynamic: "meta.Dreams"}, "inf"},
+		{"text for a number that is not one", rules.Mapping{To: "Rate__c", Dynamic: "meta.Luck"}, "NaN"},
 		{"fixed text for a checkbox", rules.Mapping{To: "Consent__c", Fixed: "false"}, false},
 		{"a fixed number stays one", rules.Mapping{To: "Budget__c", Fixed: 5}, 5},
 	} {

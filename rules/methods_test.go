@@ -231,21 +231,24 @@ func TestLeadConvertsToStage(t *testing.T) {
 // DESIGN 6: a Contact that a conversion made does not block. It has the day of the conversion, or one either side of it.
 func TestMadeByConversion(t *testing.T) {
 	for _, c := range []struct {
-		name, on, created string
-		want              bool
+		name, lead, on, created string
+		want                    bool
 	}{
-		{"on the day", "2026-11-11", "11 23:59:59", true},
-		{"the day before, at its start", "2026-11-11", "10 00:00", true},
-		{"the day after, at its end", "2026-11-11", "12 23:59:59", true},
-		{"two days before", "2026-11-11", "09 23:59:59", false},
-		{"two days after", "2026-11-11", "13 00:00", false},
-		{"not converted", "", "11 10:00", false},
+		{"on the day", "01", "2026-11-11", "11 23:59:59", true},
+		{"the day before, at its start", "01", "2026-11-11", "10 00:00", true},
+		{"the day after, at its end", "01", "2026-11-11", "12 23:59:59", true},
+		{"two days before", "01", "2026-11-11", "09 23:59:59", false},
+		{"two days after", "01", "2026-11-11", "13 00:00", false},
+		{"not converted", "01", "", "11 10:00", false},
+		{"in the second in which the Lead was entered", "11 10:00", "2026-11-11", "11 10:00", true},
+		{"before there was the Lead", "11 10:00", "2026-11-11", "11 09:59:59", false},
 	} {
-		if got := rules.MadeByConversion(c.on, at(c.created)); got != c.want {
+		lead := rules.Record{ConvertedOn: c.on, Created: at(c.lead)}
+		if got := rules.MadeByConversion(lead, at(c.created)); got != c.want {
 			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
 		}
 	}
-	if rules.MadeByConversion("0001-01-01", rules.Record{}.Created) {
+	if rules.MadeByConversion(rules.Record{ConvertedOn: "0001-01-01"}, rules.Record{}.Created) {
 		t.Error("a record whose creation is not known: got true, want false")
 	}
 }

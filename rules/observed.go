@@ -18,7 +18,10 @@ type Observation struct {
 // weigh makes an observation of what the rule asks for count, unless something speaks against it.
 func (o *Observation) weigh(against string) { o.Counts, o.Why = against == "", against }
 
-const writtenByUs = "qualifyd wrote it"
+const (
+	writtenByUs     = "qualifyd wrote it"
+	replacedInSetup = "the value was replaced in Setup: nobody changed the record"
+)
 
 // span is the time in which changes count, for one record and one referral.
 type span struct {

@@ -74,6 +74,14 @@ type Written struct {
 	From, To     time.Time // between these instants of the service; To is zero while the answer is not known
 }
 
+// to is by when it was written, at the latest.
+func (w Written) to() time.Time {
+	if w.To.IsZero() {
+		return w.From.Add(lostWriteWithin)
+	}
+	return w.To
+}
+
 // Snapshot is everything that is known of a linked record.
 type Snapshot struct {
 	Record
@@ -134,11 +142,27 @@ func (s *Snapshot) Observe(rec Record, schema Schema) {
 			s.Values[field] = v
 		}
 	}
+	s.redate(rec)
 	for field, text := range rec.Fields {
 		s.observeField(field, text, schema)
 	}
 	if n := len(s.Changes); n > changesKept {
 		s.Changes = slices.Clone(s.Changes[n-changesKept:])
+	}
+}
+
+// redate puts right when we wrote what we did, where a wrong time was told then. A write moves the record's stamp: it was before that of a row that has what
+// we wrote. And it was before any look that came after it.
+func (s *Snapshot) redate(rec Record) {
+	for i, w := range s.Wrote {
+		text, shown := rec.Fields[w.Field]
+		has := !rec.SeenAt.Before(w.From) && (!shown || text == w.Value)
+		if w.From.After(rec.SeenAt.Add(timeWasWrong)) || has && w.From.After(rec.Modstamp.Add(timeWasWrong)) {
+			s.Wrote[i].From, s.Wrote[i].To = rec.Created, w.to()
+		}
+		if w.to().After(rec.SeenAt.Add(timeWasWrong)) {
+			s.Wrote[i].To = rec.SeenAt
+		}
 	}
 }
 
@@ -165,17 +189,24 @@ func (s *Snapshot) unmovedSince(v Value) bool {
 	return !s.Modified.IsZero() && s.Modified.Equal(v.Modified) && s.Modstamp.After(v.Modstamp) && !s.ConvertedBy.After(v.Modstamp)
 }
 
-// firstSeen is what the first look at or after the making of the link showed a field to be; seen is false where none has shown it since then, because
-// it was hidden. ours is set when that is a value we wrote ourselves.
-func (s Snapshot) firstSeen(field string, during span) (text string, ours, seen bool) {
+// firstSeen is how a field became what the first look at or after the making of the link showed it to be; seen is false where none has shown it since
+// then, because it was hidden. ours is set when that is a value we wrote ourselves.
+func (s Snapshot) firstSeen(field string, during span) (first Change, ours, seen bool) {
 	v, known := s.Values[field]
-	text, ours = v.First, v.Ours
+	first, ours = Change{Field: field, To: v.First, Before: s.Created, At: v.At}, v.Ours
+	changed := false
 	for _, c := range s.Changes {
-		if c.Field == field && (!c.SeenAt.After(during.since) || !during.linked(c.Before)) {
-			text, ours = c.To, false
+		if c.Field != field {
+			continue
+		}
+		if !changed { // it stood when it was last seen before that
+			first.At, changed = c.Before, true
+		}
+		if !c.SeenAt.After(during.since) || !during.linked(c.Before) {
+			first, ours = c, false
 		}
 	}
-	return text, ours, known && during.linked(v.At)
+	return first, ours, known && during.linked(v.At)
 }
 
 // Write notes values that we wrote ourselves, by field. Those of watched fields become the baseline; to is when the write was answered, zero if it never

@@ -88,7 +88,7 @@ func (s Snapshot) change(c Change, t Target, during span) Observation {
 	case during.sees(c.Before) != "":
 		o.Why = during.sees(c.Before)
 	case c.Unmoved:
-		o.Rewritten, o.Why = true, "the value was replaced in Setup: nobody changed the record"
+		o.Rewritten, o.Why = true, replacedInSetup
 	default:
 		o.Counts = true
 	}
@@ -97,11 +97,13 @@ func (s Snapshot) change(c Change, t Target, during span) Observation {
 
 // first weighs what the first look of the span saw: a value that the record was created with, where that counts.
 func (s Snapshot) first(t Target, during span) (o Observation, seen bool) {
-	text, ours, seen := s.firstSeen(t.Field, during)
-	o = Observation{Transition: s.transition(t.Field, "", text, time.Time{}, "", ""), Reaches: t.stands(text)}
+	c, ours, seen := s.firstSeen(t.Field, during)
+	o = Observation{Transition: s.transition(t.Field, "", c.To, time.Time{}, "", ""), Reaches: t.stands(c.To)}
 	switch {
-	case ours || o.Reaches && s.wroteIt(t.Field, s.Created, s.Created, t):
+	case ours || o.Reaches && s.wroteIt(t.Field, c.Before, c.At, t):
 		o.Why = writtenByUs
+	case o.Reaches && c.Unmoved && during.misses(c.At) == "": // while it was another's
+		o.At, o.Proof, o.Rewritten, o.Why = c.At, BySnapshot, true, replacedInSetup
 	case o.Reaches && during.misses(s.Created) == "":
 		o.At, o.Proof, o.Counts = s.Created, ByCreation, true
 	case o.Reaches:
@@ -132,16 +134,15 @@ const (
 	lostWriteWithin = 2 * time.Minute // a write whose answer was lost is applied by then, or never
 )
 
-// wroteIt tells whether a field's becoming the target's value between two instants is the trace of our own write, whichever of the two was noted first. A
-// record that shows what we wrote may have been touched by somebody before we looked.
+// wroteIt tells whether a field's becoming the target's value, between two instants, is the trace of our own write, whichever of the two was noted
+// first. Two looks may be long apart, and the stamp of the newer is that of the last change, whoever made it, of whatever field.
 func (s Snapshot) wroteIt(field string, after, by time.Time, t Target) bool {
+	if after.After(by) {
+		after = by // a look that came too early for a change that committed late
+	}
 	return slices.ContainsFunc(s.Wrote, func(w Written) bool {
-		to := w.To
-		if to.IsZero() {
-			to = w.From.Add(lostWriteWithin)
-		}
 		return strings.EqualFold(w.Field, field) && t.is(w.Value) &&
-			!by.Before(w.From.Add(-writeSlack)) && !after.After(to.Add(writeSlack))
+			!by.Before(w.From.Add(-writeSlack)) && !after.After(w.to().Add(writeSlack))
 	})
 }
 
@@ -265,20 +266,26 @@ func (s Snapshot) conversionRow() int {
 func madeByConversion(convertedOn string, records ...*Snapshot) time.Time {
 	var made time.Time
 	for _, r := range records {
-		if r != nil && MadeByConversion(convertedOn, r.Created) && r.Created.After(made) {
+		if r != nil && aroundDay(convertedOn, r.Created) && r.Created.After(made) {
 			made = r.Created
 		}
 	}
 	return made
 }
 
-// MadeByConversion tells whether a record created at created can have been made by a conversion on a day (2006-01-02).
-func MadeByConversion(convertedOn string, created time.Time) bool {
-	day, err := time.Parse(time.DateOnly, convertedOn)
-	if err != nil || created.IsZero() {
+// MadeByConversion tells whether a record created at created can have been made by a Lead's conversion. One that was there before the Lead was not,
+// however short a time: somebody converted the Lead into it.
+func MadeByConversion(lead Record, created time.Time) bool {
+	return aroundDay(lead.ConvertedOn, created) && !created.Before(lead.Created)
+}
+
+// aroundDay tells whether an instant lies on a day (2006-01-02) in a zone nobody tells, or a day either side of it.
+func aroundDay(text string, at time.Time) bool {
+	day, err := time.Parse(time.DateOnly, text)
+	if err != nil || at.IsZero() {
 		return false
 	}
-	return utcDay(created).Sub(day).Abs() <= 24*time.Hour
+	return utcDay(at).Sub(day).Abs() <= 24*time.Hour
 }
 
 func utcDay(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }

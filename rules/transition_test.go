@@ -225,7 +225,7 @@ func TestOurOwnWriteIsTheBaseline(t *testing.T) {
 		{"it has a history row", []step{look("10 09:00", status("New")), weWrote, history("11 10:00:11", "Status", "New", "Qualified"), look("11 10:05", status("Qualified"))}, "not value_predates"},
 		{"the row's clock is two seconds off, before", []step{weWrote, history("11 10:00:08", "Status", "New", "Qualified"), look("11 10:05", status("Qualified"))}, "not value_predates"},
 		{"the row's clock is two seconds off, after", []step{weWrote, history("11 10:00:14", "Status", "New", "Qualified"), look("11 10:05", status("Qualified"))}, "not value_predates"},
-		{"somebody wrote it seconds before us", []step{weWrote, history("11 10:00:07", "Status", "New", "Qualified"), look("11 10:05", status("Qualified"))}, "qualified 11 10:00:07 history"},
+		{"somebody wrote it seconds before us", []step{weWrote, history("11 10:00:07", "Status", "New", "Qualified"), look("11 10:05", status("Qualified"), edited("11 10:00:11"))}, "qualified 11 10:00:07 history"},
 		{"somebody wrote it seconds after us", []step{weWrote, history("11 10:00:15", "Status", "New", "Qualified"), look("11 10:05", status("Qualified"))}, "qualified 11 10:00:15 history"},
 		{"the answer was lost, and a row shows it within two minutes", []step{
 			wrote("Status", "Qualified", "11 10:00", ""), history("11 10:02:02", "Status", "New", "Qualified"), look("11 10:05", status("Qualified")),

@@ -90,7 +90,7 @@ func (t *teller) existing() []Existing {
 		}
 		e := Existing{Object: l.Link.Object, ID: l.RecordID, Created: l.Created, InWords: t.BeforeInWords(l.Created), kinds: l.Kinds}
 		for _, lead := range t.records {
-			if lead.ContactID == l.RecordID && rules.MadeByConversion(lead.ConvertedOn, l.Created) {
+			if lead.ContactID == l.RecordID && rules.MadeByConversion(lead.Record, l.Created) {
 				e.lead = lead.RecordID
 			}
 		}

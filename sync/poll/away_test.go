@@ -93,6 +93,25 @@ func TestAConversionStaysKnownWhileItsFieldsAreHidden(t *testing.T) {
 	})
 }
 
+// A converted Lead that becomes another referral's takes its Opportunity along, also while the field that tells it is hidden.
+func TestAConversionMovesWithItsLeadWhileItsFieldsAreHidden(t *testing.T) {
+	running(t, one(stageCampaign()), func(w *world) {
+		ann, bob := w.Known("Ann"), w.Known("Bob")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		made := w.org.Convert(lead, sandbox.Conversion{})
+		w.Passes(2)
+		w.org.HideField("Lead", "ConvertedOpportunityId")
+		w.Passes(2)
+		w.org.Update("Lead", lead, sandbox.Fields{codeField: bob.Code, "Email": bob.Email})
+		w.Passes(2)
+		w.WantLinks(ann)
+		w.Stage(made.OpportunityID, "Closed Won")
+		w.Passes(2)
+		w.WantOnly(bob)
+	})
+}
+
 // One field comes back into sight and another goes, in one describe: what came back is read all the same.
 func TestAFieldThatComesBackWhenAnotherGoesIsReadAnew(t *testing.T) {
 	source := fieldCampaign()
@@ -580,6 +599,52 @@ func TestALostCreateFromTheFutureIsSettledSoon(t *testing.T) {
 				w.WantOnly(ann)
 			})
 		})
+	}
+}
+
+// What we wrote in a pass that was told a time a year ahead is our own doing as well, whenever a history row or a look says that it came.
+func TestWhatWeWroteInTheFutureQualifiesNobody(t *testing.T) {
+	for _, tracked := range []bool{true, false} {
+		for _, marked := range []bool{true, false} {
+			for _, away := range []bool{true, false} {
+				t.Run(fmt.Sprint("tracked ", tracked, ", marked ", marked, ", away ", away), func(t *testing.T) {
+					all := markingAndWatching()
+					running(t, all, func(w *world) {
+						w.org.Track("Lead", "LeadSource", tracked)
+						ann := w.Known("Ann", 201)
+						if marked {
+							w.Lead(ann, sandbox.Fields{codeField: ""})
+							w.After(26 * time.Hour)
+							w.Passes(1)
+						}
+						if away {
+							w.Configure(func(o *poll.Options) { o.Campaigns = all[:1] })
+						}
+						w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: ann.Email})
+						w.ahead = 365 * 24 * time.Hour
+						w.TryPass()
+						w.ahead = 0
+						w.After(time.Minute)
+						w.Passes(2)
+						lead := w.org.IDs("Lead")[0]
+						w.org.Update("Lead", lead, sandbox.Fields{"Company": "Acme Inc"})
+						w.Passes(1)
+						w.Configure(func(o *poll.Options) { o.Campaigns = all })
+						w.Passes(2)
+						if got := w.org.Get("Lead", lead)["LeadSource"]; got != "Partner Referral" {
+							t.Fatalf("source of the Lead that we wrote: got %v, want Partner Referral", got)
+						}
+						w.WantLinks(ann, lead)
+						w.WantOnly()
+						w.org.Update("Lead", lead, sandbox.Fields{"LeadSource": "Web"})
+						w.Passes(1)
+						w.org.Update("Lead", lead, sandbox.Fields{"LeadSource": "Partner Referral"})
+						w.Passes(1)
+						w.WantOnly(ann)
+					})
+				})
+			}
+		}
 	}
 }
 

@@ -43,8 +43,11 @@ func (t *pass) takeEffectOf(c rules.Campaign) error {
 				return err
 			}
 		}
-		if known.EffectiveFrom.IsZero() && known.Effective.After(t.first.Add(clockSlack)) {
-			known.Effective, known.FirstWhole = t.first, t.first // set in a pass that was told a wrong time
+		if known.Effective.After(later(t.first.Add(clockSlack), known.EffectiveFrom)) { // set in a pass that was told a wrong time
+			known.Effective, known.FirstWhole = later(t.first, known.EffectiveFrom), t.first
+			if known.RuleSince.After(t.first) {
+				known.RuleSince = t.first
+			}
 		}
 		known = effectOf(known, c, t.first)
 		if known.Fingerprint == before.Fingerprint && known.Effective.Equal(before.Effective) && known.EffectiveFrom.Equal(before.EffectiveFrom) {

@@ -451,6 +451,26 @@ func TestAFirstPassInTheFutureDoesNotPutTheRuleOff(t *testing.T) {
 	})
 }
 
+// So would a rule that changes in such a pass, also where the config says from when it counts.
+func TestARuleThatChangesInTheFutureIsNotPutOff(t *testing.T) {
+	c := fieldCampaign()
+	c.EffectiveFrom = serviceTimeAtStart().AddDate(0, -1, 0)
+	running(t, one(c), func(w *world) {
+		w.Configure(func(o *poll.Options) { o.Campaigns[0].Value = "Working - Contacted" })
+		w.ahead = 365 * 24 * time.Hour
+		w.TryPass()
+		w.ahead = 0
+		w.After(time.Minute)
+		w.Passes(1)
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.Status(lead, "Working - Contacted")
+		w.Passes(1)
+		w.WantQualified(ann)
+	})
+}
+
 // A create whose answer was lost in a pass that was told a time far in the future is settled like any other: nothing was made, or it is there.
 func TestALostCreateInTheFutureIsSettled(t *testing.T) {
 	for name, fault := range map[string]*sandbox.Fault{"carried out": {Lost: true}, "not carried out": {Refused: true}} {

@@ -163,7 +163,7 @@ func (t *pass) arrive(tx *store.Tx, sought rules.Referral, found *findings, aske
 	mayWrite := !r.Settled && (r.FirstSweep > known.FirstSweep || r.JoinAsked)
 	todo := c.Join(r, candidates, mayWrite)
 	if len(todo.Blockers) > 0 {
-		return a, false, errors.Join(t.block(tx, r, todo.Blockers...), giveUp(tx, id), tx.Joined(id))
+		return a, false, errors.Join(t.block(tx, r, todo.Blockers...), forget(tx, id), tx.Joined(id))
 	}
 	for _, record := range todo.Link {
 		if err := t.see(tx, found.records[record.ID], nil); err != nil {
@@ -224,7 +224,29 @@ func (t *pass) arrived(tx *store.Tx, id int64, settled bool) error {
 		r.Settled, r.Refused = true, ""
 		err = tx.PutReferral(r)
 	}
-	return errors.Join(err, giveUp(tx, id), tx.Joined(id), tx.Judge(id))
+	return errors.Join(err, forget(tx, id), tx.Joined(id), tx.Judge(id))
+}
+
+// forget drops what was begun for a referral and is not to be begun again.
+func forget(tx *store.Tx, id int64) error {
+	intent, begun, err := tx.Intent(id)
+	if err != nil || !begun {
+		return err
+	}
+	return errors.Join(noteMark(tx, intent), tx.DropIntent(id))
+}
+
+// noteMark has a record know what we asked to be written into it, before that is forgotten: nobody has told that it was not done.
+func noteMark(tx *store.Tx, intent store.Intent) error {
+	if intent.RecordID == "" || !tx.Linked(intent.RecordID) {
+		return nil
+	}
+	snapshot, _, err := tx.Snapshot(intent.RecordID)
+	if err != nil {
+		return err
+	}
+	snapshot.Asked(intent.Values, intent.Since, intent.At)
+	return tx.PutSnapshot(intent.RecordID, snapshot)
 }
 
 // settleAfter is how long after a create request with a lost answer its record may still appear; only then is it asked for again.

@@ -178,6 +178,21 @@ func TestAMarkFillsOnlyEmptyFields(t *testing.T) {
 	})
 }
 
+// Nor when the mapping spells a field in another case than Salesforce does.
+func TestAMarkFillsOnlyEmptyFieldsHoweverTheyAreSpelled(t *testing.T) {
+	c := creating(fieldCampaign(), rules.Update)
+	c.Fields = append(c.Fields, rules.Mapping{To: "leadsource", Fixed: "Web"}, rules.Mapping{To: "referral_code__C", Dynamic: "code"})
+	running(t, one(c), func(w *world) {
+		ann := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+		lead := w.Lead(ann, Old(), sandbox.Fields{codeField: "another", "LeadSource": "Phone"})
+		w.Passes(2)
+		w.WantLinks(ann, lead)
+		if got := w.org.Get("Lead", lead); got["LeadSource"] != "Phone" || got[codeField] != "another" {
+			t.Errorf("got source %v and code %v, want what stood there", got["LeadSource"], got[codeField])
+		}
+	})
+}
+
 func TestARecordWithAnotherReferralsCodeIsTheirs(t *testing.T) {
 	running(t, one(fieldCampaign()), func(w *world) {
 		ann, bob := w.Known("Ann"), w.Known("Bob")
@@ -547,6 +562,113 @@ func TestWhatIsPinnedToAnotherIsNotMarked(t *testing.T) {
 	})
 }
 
+// A mark whose answer was lost qualifies nobody either when it is not repeated: another Lead is marked by then, or none. The Lead was never looked at
+// before, for nothing was to be had from Salesforce any more.
+func TestALostMarkThatIsNotRepeatedQualifiesNobodyInAnotherCampaign(t *testing.T) {
+	for name, then := range map[string]func(w *world, lead, other string){
+		"the Lead is converted": func(w *world, lead, _ string) { w.org.Convert(lead, sandbox.Conversion{NoOpportunity: true}) },
+		"another Lead is marked": func(w *world, _, other string) {
+			w.org.Update("Lead", other, sandbox.Fields{"Company": "Acme Inc"})
+		},
+		"what existed before blocks": func(w *world, _, _ string) {
+			w.Configure(func(o *poll.Options) { o.Campaigns[0].Duplicates = rules.DoNothing })
+		},
+		"nothing is written any more": func(w *world, _, _ string) {
+			w.Configure(func(o *poll.Options) { o.Campaigns[0].Mode = rules.DoNothingOnJoin })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			running(t, markingAndWatching(), func(w *world) {
+				ann := w.Known("Ann", 201)
+				other, lead := w.twoLeadsAndALostMark(ann, "")
+				then(w, lead, other)
+				w.After(time.Minute)
+				w.Passes(3)
+				if w.putsFor(ann) > 0 {
+					t.Errorf("Ann: qualified (%s), want not", w.Referral(ann).Verdict.Sentence)
+				}
+			})
+		})
+	}
+}
+
+// What a person wrote into one Lead is theirs, though we had the same written into another.
+func TestALostMarkMakesNothingOursInAnotherLead(t *testing.T) {
+	running(t, markingAndWatching(), func(w *world) {
+		ann := w.Known("Ann", 201)
+		other, _ := w.twoLeadsAndALostMark(ann, "Partner Referral")
+		w.org.Update("Lead", other, sandbox.Fields{"Company": "Acme Inc"})
+		w.After(time.Minute)
+		w.Passes(3)
+		w.WantOnly(ann)
+	})
+}
+
+// Nor does a create whose answer was lost, while the campaign that made the record is out of the config.
+func TestALostCreateQualifiesNobodyInAnotherCampaign(t *testing.T) {
+	all := markingAndWatching()
+	running(t, all, func(w *world) {
+		ann := w.Known("Ann", 201)
+		w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: ann.Email})
+		w.org.SetFault(lostAndDown(isCreate))
+		w.TryPass()
+		w.org.SetFault(nil)
+		w.WantRecords("Lead", 1)
+		w.Configure(func(o *poll.Options) { o.Campaigns = all[1:] })
+		w.After(10 * time.Minute)
+		w.Passes(2)
+		w.WantLinks(ann, w.org.IDs("Lead")...)
+		w.WantOnly()
+		w.Configure(func(o *poll.Options) { o.Campaigns = all })
+		w.Passes(2)
+		w.WantOnly()
+		w.WantRecords("Lead", 1)
+	})
+}
+
+// markingAndWatching are a campaign that writes a source into the Leads that it marks, and one whose rule is about it.
+func markingAndWatching() []rules.Campaign {
+	marking := creating(fieldCampaign(), rules.Update)
+	marking.Fields = append(marking.Fields, rules.Mapping{To: "LeadSource", Fixed: "Partner Referral"})
+	watching := fieldCampaign()
+	watching.ID, watching.Duplicates, watching.Field, watching.Value = 201, rules.Update, "LeadSource", "Partner Referral"
+	return []rules.Campaign{marking, watching}
+}
+
+// twoLeadsAndALostMark has two Leads entered with somebody's e-mail, the first with a source. A day later the person joins the first campaign as well, whose
+// mark of the second Lead is the last that Salesforce takes, and tells nobody, for ten minutes.
+func (w *world) twoLeadsAndALostMark(u sandbox.User, source string) (first, marked string) {
+	w.t.Helper()
+	first = w.Lead(u, sandbox.Fields{codeField: "", "LeadSource": source})
+	w.After(time.Minute)
+	marked = w.Lead(u, sandbox.Fields{codeField: ""})
+	w.After(26 * time.Hour)
+	w.rf.Refer(w.options.Campaigns[0].ID, sandbox.NewUser{FirstName: u.FirstName, Email: u.Email})
+	w.org.SetFault(lostAndDown(func(r *http.Request) bool { return r.Method == http.MethodPatch }))
+	w.TryPass()
+	w.org.SetFault(nil)
+	if got := w.org.Get("Lead", marked)["LeadSource"]; got != "Partner Referral" {
+		w.t.Fatalf("source of the Lead that we marked: got %v, want Partner Referral", got)
+	}
+	w.After(10 * time.Minute)
+	return first, marked
+}
+
+// lostAndDown has the answer to a request lost, and none to any request after it.
+func lostAndDown(fits func(*http.Request) bool) func(*http.Request) *sandbox.Fault {
+	down := false
+	return func(r *http.Request) *sandbox.Fault {
+		switch {
+		case down:
+			return sandbox.HTML(http.StatusServiceUnavailable)
+		case fits(r):
+			down = true
+			return &sandbox.Fault{Lost: true}
+		}
+		return nil
+	}
+}
+
 // What we wrote into a field that no rule was about then is our own doing as well for a campaign that comes back into the config.
 func TestWhatWeWroteQualifiesNobodyInACampaignThatWasAway(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -598,6 +720,116 @@ func TestWhatWeWroteQualifiesNobodyInACampaignThatWasAway(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Also when somebody has changed something else of the record since, or nobody had looked at it before: the stamp and the creation tell nothing of when our
+// value came.
+func TestWhatWeWroteWhileACampaignWasAwayStaysOurs(t *testing.T) {
+	for _, tracked := range []bool{true, false} {
+		for name, linkedBefore := range map[string]bool{"changed since": true, "not looked at before": false} {
+			t.Run(fmt.Sprint(name, ", tracked ", tracked), func(t *testing.T) {
+				writing := creating(fieldCampaign(), rules.Update)
+				writing.Fields = append(writing.Fields, rules.Mapping{To: "LeadSource", Fixed: "Partner Referral"})
+				watching := fieldCampaign()
+				watching.ID, watching.Duplicates, watching.Field, watching.Value = 201, rules.Update, "LeadSource", "Partner Referral"
+				running(t, []rules.Campaign{writing, watching}, func(w *world) {
+					w.org.Track("Lead", "LeadSource", tracked)
+					ann := w.Known("Ann", 201)
+					enter := func() string { return w.Lead(ann, sandbox.Fields{codeField: ""}) }
+					lead := ""
+					if linkedBefore {
+						lead = enter()
+					}
+					w.Passes(2)
+					w.Configure(func(o *poll.Options) { o.Campaigns = []rules.Campaign{writing} })
+					w.Passes(1)
+					if !linkedBefore {
+						lead = enter()
+					}
+					w.After(26 * time.Hour)
+					w.Passes(1)
+					w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: ann.Email})
+					w.Passes(3)
+					if got := w.org.Get("Lead", lead)["LeadSource"]; got != "Partner Referral" {
+						t.Fatalf("source of the Lead that we wrote: got %v, want Partner Referral", got)
+					}
+					w.After(time.Hour)
+					w.org.Update("Lead", lead, sandbox.Fields{"Company": "Acme Inc"})
+					w.Passes(1)
+					w.Configure(func(o *poll.Options) { o.Campaigns = []rules.Campaign{writing, watching} })
+					w.Passes(3)
+					w.WantLinks(ann, lead)
+					w.WantOnly()
+					w.org.Update("Lead", lead, sandbox.Fields{"LeadSource": "Web"})
+					w.Passes(1)
+					w.org.Update("Lead", lead, sandbox.Fields{"LeadSource": "Partner Referral"})
+					w.Passes(1)
+					w.WantOnly(ann)
+				})
+			})
+		}
+	}
+}
+
+// Nor is it anybody's doing when the record becomes another referral's.
+func TestWhatWeWroteStaysOursWhenTheRecordBecomesAnothers(t *testing.T) {
+	writing := creating(fieldCampaign(), rules.Update)
+	writing.Fields = append(writing.Fields, rules.Mapping{To: "LeadSource", Fixed: "Partner Referral"})
+	watching := fieldCampaign()
+	watching.ID, watching.Duplicates, watching.Field, watching.Value = 201, rules.Update, "LeadSource", "Partner Referral"
+	running(t, []rules.Campaign{writing, watching}, func(w *world) {
+		bob := w.Known("Bob", 201)
+		ann := w.Known("Ann", 101)
+		lead := w.org.IDs("Lead")[0]
+		w.Passes(1)
+		w.WantLinks(ann, lead)
+		again := w.rf.Refer(101, sandbox.NewUser{FirstName: "Bob", Email: bob.Email})
+		w.org.Update("Lead", lead, sandbox.Fields{"Email": bob.Email, codeField: again.Code})
+		w.Passes(2)
+		w.WantLinks(ann)
+		w.WantLinks(again, lead)
+		w.WantLinks(bob, lead)
+		w.WantOnly()
+	})
+}
+
+// So is what we wrote from an answer with spaces around it, which Salesforce stores without them.
+func TestSpacesAroundWhatWeWroteMakeItNobodyElsesDoing(t *testing.T) {
+	for name, marked := range map[string]bool{"marked": true, "created": false} {
+		t.Run(name, func(t *testing.T) {
+			writing := creating(fieldCampaign(), rules.Update)
+			writing.Fields = append(writing.Fields, rules.Mapping{To: "LeadSource", Dynamic: "meta.How"})
+			watching := fieldCampaign()
+			watching.ID, watching.Duplicates, watching.Field, watching.Value = 201, rules.Update, "LeadSource", "Partner Referral"
+			running(t, []rules.Campaign{writing, watching}, func(w *world) {
+				ann := w.rf.Refer(201, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+				if marked {
+					w.Lead(ann, sandbox.Fields{codeField: ""})
+				}
+				w.After(26 * time.Hour)
+				w.Passes(2)
+				w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com", Meta: []sandbox.Meta{{Field: "How", Value: "Partner Referral "}}})
+				w.Passes(3)
+				lead := w.org.IDs("Lead")[0]
+				w.WantLinks(ann, lead)
+				if got := w.org.Get("Lead", lead)["LeadSource"]; got != "Partner Referral" {
+					t.Fatalf("source of the Lead that we wrote: got %v, want Partner Referral", got)
+				}
+				w.WantOnly()
+			})
+		})
+	}
+}
+
+// Somebody whose name is nothing but spaces gets a record with what the mapping has for such a case.
+func TestANameOfSpacesIsNone(t *testing.T) {
+	c := creating(fieldCampaign(), rules.DoNothing)
+	c.Fields[0].Otherwise = "(unknown)"
+	running(t, one(c), func(w *world) {
+		w.rf.Refer(101, sandbox.NewUser{FirstName: " ", Email: "ann@example.com"})
+		w.Passes(1)
+		w.WantRecords("Lead", 1)
+	})
 }
 
 // DUPLICATE_VALUE after a lost answer says that the first request made the record after all.
@@ -686,6 +918,30 @@ func TestARequiredFieldUnmappedIsSaidAndTriedAgain(t *testing.T) {
 	})
 }
 
+// Somebody's answer that reads as a number which there is none of is refused like any other that is none, and keeps nobody else waiting.
+func TestAnAnswerThatIsNoNumberKeepsNobodyElseWaiting(t *testing.T) {
+	for _, answer := range []string{"nan", "-Infinity", "1e999", "a lot"} {
+		t.Run(answer, func(t *testing.T) {
+			c := creating(fieldCampaign(), rules.DoNothing)
+			c.Fields = append(c.Fields, rules.Mapping{To: "Revenue__c", Dynamic: "meta.Revenue"})
+			story(t, one(c), func(w *world) {
+				w.org.AddField("Lead", sandbox.FieldDef{Name: "Revenue__c", Label: "Revenue", Type: "currency"})
+				w.Passes(2)
+				odd := w.rf.Refer(101, sandbox.NewUser{FirstName: "Odd", Email: "odd@example.com", Meta: []sandbox.Meta{{Field: "Revenue", Value: answer}}})
+				w.Passes(1)
+				ann := w.Refer("Ann")
+				w.Passes(1)
+				w.WantNot(odd, rules.JoinRefused)
+				for _, lead := range w.org.IDs("Lead") {
+					w.Status(lead, goodValue)
+				}
+				w.Passes(1)
+				w.WantOnly(ann)
+			})
+		})
+	}
+}
+
 func TestAValueThatWeWroteIsNoTransition(t *testing.T) {
 	for name, fault := range map[string]*sandbox.Fault{"answered": nil, "answer lost": {Lost: true}} {
 		for _, tracked := range []bool{false, true} {
@@ -744,6 +1000,23 @@ func TestAContactThatAConversionMadeDoesNotBlock(t *testing.T) {
 		w.Passes(2)
 		w.WantOnly(ann)
 	})
+}
+
+// One that was there before blocks, even if it is a customer's of yesterday: found by the e-mail, or only because the Lead was converted into it.
+func TestAContactOfYesterdayThatALeadIsConvertedIntoBlocks(t *testing.T) {
+	for name, email := range map[string]string{"with the e-mail": "ann@example.com", "with another e-mail": "ann@work.example.com"} {
+		t.Run(name, func(t *testing.T) {
+			running(t, one(conversionCampaign()), func(w *world) {
+				contact := w.org.Create("Contact", sandbox.Fields{"LastName": "Ann", "Email": email})
+				w.After(20 * time.Hour)
+				w.Passes(1)
+				ann := w.rf.Refer(103, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+				w.org.Convert(w.Lead(ann), sandbox.Conversion{ContactID: contact})
+				w.Passes(3)
+				w.WantNot(ann, rules.ExistingRecord)
+			})
+		})
+	}
 }
 
 func TestPreviewWritesNothing(t *testing.T) {

@@ -25,14 +25,17 @@ func (t *pass) settleLinks(tx *store.Tx, s seen, look *sight) error {
 			claims = append(claims, c.claim)
 		}
 		owner, disputed := rules.Owner(claims)
+		var others []claimant
 		for _, c := range ofCampaign {
 			ambiguous := slices.Contains(disputed, c.claim.Referral)
-			if c.claim.Referral == owner || ambiguous {
-				err = t.link(tx, s, c, ambiguous, look)
-			} else {
-				err = t.yield(tx, s, c)
+			if c.claim.Referral != owner && !ambiguous {
+				others = append(others, c)
+			} else if err := t.link(tx, s, c, ambiguous, look); err != nil {
+				return err
 			}
-			if err != nil {
+		}
+		for _, c := range others { // last: in a moment without a link, what is known of the record, our own writes too, would be forgotten
+			if err := t.yield(tx, s, c); err != nil {
 				return err
 			}
 		}
@@ -218,7 +221,7 @@ func (t *pass) madeByConversion(tx *store.Tx, r rules.Referral, s seen) bool {
 	}
 	for _, l := range r.Links {
 		lead, found, err := tx.Snapshot(l.RecordID)
-		if err == nil && found && lead.ContactID == s.ID && rules.MadeByConversion(lead.ConvertedOn, s.Created) {
+		if err == nil && found && lead.ContactID == s.ID && rules.MadeByConversion(lead.Record, s.Created) {
 			return true
 		}
 	}

@@ -219,7 +219,7 @@ func (t *pass) candidates(tx *store.Tx, r rules.Referral, c rules.Campaign, foun
 	}
 	for i, contact := range out {
 		for _, lead := range out {
-			if contact.Object == rules.Contact && !lead.Deleted && lead.ContactID == contact.ID && rules.MadeByConversion(lead.ConvertedOn, contact.Created) {
+			if contact.Object == rules.Contact && !lead.Deleted && lead.ContactID == contact.ID && rules.MadeByConversion(lead.Record, contact.Created) {
 				out[i].MadeByConversion = true
 			}
 		}

@@ -162,6 +162,55 @@ func TestALabelIsResolvedToItsAPIValue(t *testing.T) {
 	})
 }
 
+// Nobody sees the space at the end of a rule's value, and no record has it.
+func TestASpaceAfterTheRulesValueHidesNobody(t *testing.T) {
+	c := fieldCampaign()
+	c.Field, c.Value = "Title", "Partner "
+	running(t, one(c), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.org.Update("Lead", lead, sandbox.Fields{"Title": "Partner"})
+		w.Passes(1)
+		w.WantOnly(ann)
+	})
+}
+
+// A rule about a lookup that names a record, and not its Id, can never be met: it says so.
+func TestALookupThatNamesNoIdParksItsCampaign(t *testing.T) {
+	c := fieldCampaign()
+	c.Field, c.Value = "OwnerId", "Jane Doe"
+	story(t, one(c), func(w *world) {
+		w.Passes(2)
+		ann := w.Known("Ann")
+		w.Lead(ann)
+		w.Passes(1)
+		w.WantNot(ann, rules.ValueUnknown)
+	})
+}
+
+// A history row that names another value does not qualify anybody because that is called what the rule's value is labelled.
+func TestALabelThatIsAnotherValueIsNoProof(t *testing.T) {
+	c := fieldCampaign()
+	c.Field, c.Value = "Heat__c", "H1"
+	story(t, one(c), func(w *world) {
+		w.org.AddField("Lead", sandbox.FieldDef{Name: "Heat__c", Label: "Heat", Type: "picklist", Values: []sandbox.PicklistValue{
+			{Value: "Cold"}, {Value: "H1", Label: "Hot"}, {Value: "Hot", Label: "Hot until 2024"},
+		}})
+		w.org.Track("Lead", "Heat__c", true)
+		w.Passes(2)
+		ann := w.Known("Ann")
+		lead := w.Lead(ann, sandbox.Fields{"Heat__c": "Cold"})
+		w.Passes(1)
+		w.org.Update("Lead", lead, sandbox.Fields{"Heat__c": "Hot"})
+		w.Passes(1)
+		w.WantNot(ann, rules.ValueNotReached)
+		w.org.Update("Lead", lead, sandbox.Fields{"Heat__c": "H1"})
+		w.Passes(1)
+		w.WantOnly(ann)
+	})
+}
+
 func TestAValueReplacedInSetupIsHeld(t *testing.T) {
 	running(t, one(fieldCampaign()), func(w *world) {
 		ann := w.Known("Ann")
@@ -170,6 +219,22 @@ func TestAValueReplacedInSetupIsHeld(t *testing.T) {
 		w.org.ReplaceValue("Lead", "Status", "Working - Contacted", goodValue)
 		w.Passes(2)
 		w.WantNot(ann, rules.ValueRewritten)
+	})
+}
+
+// So is whoever gets the record afterwards: that they see it so from the first does not make anybody have changed it.
+func TestAValueReplacedInSetupIsHeldForWhoeverGetsTheRecord(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann, bob := w.Known("Ann"), w.Known("Bob")
+		lead := w.Lead(ann, sandbox.Fields{"Status": "Working - Contacted"})
+		w.Passes(1)
+		w.org.ReplaceValue("Lead", "Status", "Working - Contacted", goodValue)
+		w.Passes(1)
+		w.WantNot(ann, rules.ValueRewritten)
+		w.org.Update("Lead", lead, sandbox.Fields{"Email": bob.Email, codeField: bob.Code})
+		w.Passes(2)
+		w.WantLinks(bob, lead)
+		w.WantNot(bob, rules.ValueRewritten)
 	})
 }
 

@@ -27,6 +27,13 @@ func (t *pass) see(tx *store.Tx, s seen, look *sight) error {
 	if s.Deleted {
 		return t.seeDeleted(tx, s, look)
 	}
+	if len(s.hidden) > 0 {
+		before, _, err := tx.Snapshot(s.ID)
+		if err != nil {
+			return err
+		}
+		s.keepHidden(before.Record) // first: with a converted Lead goes what it was converted into
+	}
 	if err := t.settleLinks(tx, s, look); err != nil {
 		return err
 	}
@@ -46,26 +53,45 @@ func (t *pass) observe(tx *store.Tx, s seen, look *sight) error {
 	if !look.byID && snapshot.Values == nil {
 		return tx.Read(s.ID, s.Object, nil)
 	}
-	s.keepHidden(snapshot.Record)
 	if !look.force && unchanged(snapshot, s.Record) {
 		if t.reconciling && look.byID { // the conversion may have been seen while the referral was not pending, or its campaign not in the config
 			return t.followConversion(tx, s.Record)
 		}
 		return nil
 	}
-	if err := t.noteMarks(tx, &snapshot, s.ID); err != nil {
+	if err := t.noteAsked(tx, &snapshot, s); err != nil {
 		return err
 	}
 	snapshot.Observe(s.Record, s.schema)
 	return errors.Join(tx.PutSnapshot(s.ID, snapshot), t.followConversion(tx, s.Record), t.markLinked(tx, s.ID))
 }
 
-// noteMarks has a snapshot know what we asked to be written into the record and had no answer about. Whose mark it is is not judged before that is
-// settled, but the record may be another referral's as well.
-func (t *pass) noteMarks(tx *store.Tx, snapshot *rules.Snapshot, recordID string) error {
-	marks, err := tx.Marks(recordID)
+// noteAsked has a snapshot know what we asked to be written into the record and had no answer about. Whose mark it is is not judged before that is
+// settled, but the record may be another referral's as well. So may a record that was created for somebody whose campaign is out of the config now.
+func (t *pass) noteAsked(tx *store.Tx, snapshot *rules.Snapshot, s seen) error {
+	marks, err := tx.Marks(s.ID)
+	if err != nil {
+		return err
+	}
 	for _, intent := range marks {
 		snapshot.Asked(intent.Values, intent.Since, intent.At)
+	}
+	for _, id := range append(tx.ReferralsByRecord(s.ID), tx.ReferralsByEmail(s.email)...) {
+		intent, begun, err := tx.Intent(id)
+		if err != nil {
+			return err
+		}
+		if !begun {
+			continue
+		}
+		r, _, err := tx.Referral(id)
+		if err != nil {
+			return err
+		}
+		c, _ := t.campaign(r.CampaignID)
+		if t.fromIntent(c, intent, s) && s.Created.Before(intent.At.Add(settleAfter)) {
+			snapshot.Asked(intent.Values, intent.Since, intent.At)
+		}
 	}
 	return err
 }

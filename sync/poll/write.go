@@ -54,7 +54,13 @@ func (t *pass) fill(ctx context.Context, a arrival) (map[string]any, error) {
 		f, _ := d.Field(m.To)
 		types[m.To] = rules.Type(f.Type)
 	}
-	fields := a.campaign.Fill(a.referral, referrer, types)
+	fields := map[string]any{}
+	for name, value := range a.campaign.Fill(a.referral, referrer, types) {
+		if f, known := d.Field(name); known {
+			name = f.Name // in an answer a field has its own spelling, not the mapping's
+		}
+		fields[name] = value
+	}
 	t.fillIn(fields, d, t.codeField(a.campaign, a.campaign.Object), a.referral.Code)
 	t.fillIn(fields, d, "Email", rules.FoldEmail(a.referral.Email))
 	return fields, nil
@@ -65,12 +71,9 @@ func (t *pass) fillIn(fields map[string]any, d described, name, text string) {
 	if !readable || text == "" {
 		return
 	}
-	for to := range fields {
-		if same, _ := d.Field(to); same.Name == f.Name {
-			return
-		}
+	if _, mapped := fields[f.Name]; !mapped {
+		fields[f.Name] = text
 	}
-	fields[f.Name] = text
 }
 
 func (t *pass) createRecord(ctx context.Context, a arrival, fields map[string]any) error {
@@ -117,28 +120,12 @@ func (t *pass) begin(id int64, i store.Intent) (store.Intent, error) {
 		}
 		if begun && earlier.RecordID == i.RecordID {
 			i.Since, i.Repeated = earlier.Since, true
+		} else if err := noteMark(tx, earlier); err != nil { // another record is marked than at first
+			return err
 		}
 		return tx.PutIntent(id, i)
 	})
 	return i, err
-}
-
-// giveUp forgets what was begun for a referral, and whose outcome is not known. If it has marked a record after all, that is our doing.
-func giveUp(tx *store.Tx, id int64) error {
-	i, begun, err := tx.Intent(id)
-	if err != nil || !begun {
-		return err
-	}
-	err = tx.DropIntent(id)
-	if i.RecordID == "" || !tx.Linked(i.RecordID) {
-		return err
-	}
-	snapshot, _, errSnapshot := tx.Snapshot(i.RecordID)
-	if err := errors.Join(err, errSnapshot); err != nil {
-		return err
-	}
-	snapshot.Asked(i.Values, i.Since, i.At)
-	return tx.PutSnapshot(i.RecordID, snapshot)
 }
 
 // leaveOpen reports a write whose outcome is not known. It was sent at some time up to now, and takes effect within settleAfter or never.
@@ -267,6 +254,7 @@ func (t *pass) emptyOnes(ctx context.Context, id int64, fields map[string]any, i
 	for name, value := range fields {
 		stands := page.Rows[0].Text(name)
 		wrote, ours := earlier.Values[name]
+		ours = ours && earlier.RecordID == intent.RecordID // else another record was asked for
 		switch {
 		case stands == "":
 			intent.Fields[name], intent.Values[name] = value, rules.Text(value)
@@ -281,12 +269,14 @@ func (t *pass) emptyOnes(ctx context.Context, id int64, fields map[string]any, i
 // the rest is tried again by the next pass.
 func (t *pass) refused(ctx context.Context, a arrival, err error) error {
 	storeErr := t.update(func(tx *store.Tx) error {
-		intent, _, errIntent := tx.Intent(a.referral.ID)
-		drop := tx.DropIntent
-		if intent.Repeated { // an earlier request may have been applied
-			drop = func(id int64) error { return giveUp(tx, id) }
+		intent, _, dropErr := tx.Intent(a.referral.ID)
+		switch { // an earlier request may have been carried out: the record that it made may appear yet, the one that it marked shows it
+		case !intent.Repeated:
+			dropErr = errors.Join(dropErr, tx.DropIntent(a.referral.ID))
+		case intent.RecordID != "":
+			dropErr = errors.Join(dropErr, forget(tx, a.referral.ID))
 		}
-		if dropErr := errors.Join(errIntent, drop(a.referral.ID)); dropErr != nil || !permanent(err) {
+		if dropErr != nil || !permanent(err) {
 			return dropErr
 		}
 		r, _, err2 := tx.Referral(a.referral.ID)
