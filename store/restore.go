@@ -218,7 +218,8 @@ func (r *Restored) carryPending(tx *Tx, later carried) error {
 }
 
 // carryCampaign has a campaign's brake count what qualified since the backup: otherwise it would let as many go once more. Which sweeps there were tells who
-// was not there yet. Of a campaign that the backup does not know, all is carried over.
+// was not there yet. Of a campaign that the backup does not know, all is carried over. A rule that was changed since, be it back to what the backup has, is
+// another one for the next pass, and counts from then: with the backup's beginning, what changed while another rule was in force would count.
 func carryCampaign(tx *Tx, later Campaign) error {
 	c, err := tx.Campaign(later.ID)
 	if err != nil {
@@ -227,12 +228,18 @@ func carryCampaign(tx *Tx, later Campaign) error {
 	if c.Fingerprint == "" {
 		return tx.PutCampaign(later)
 	}
+	if later.Fingerprint != c.Fingerprint || !later.RuleSince.Equal(c.RuleSince) {
+		c.Fingerprint = changedSince
+	}
 	c.Brake, c.Sweeps, c.CodeFields, c.CodesHidden = later.Brake, later.Sweeps, later.CodeFields, later.CodesHidden
 	if c.FirstSweep == 0 {
 		c.FirstSweep = later.FirstSweep
 	}
 	return tx.PutCampaign(c)
 }
+
+// changedSince is a Fingerprint that no rule has.
+const changedSince = "changed since the backup"
 
 func qualified(s rules.Standing) bool { return s == rules.Delivered || s == rules.Elsewhere }
 

@@ -293,8 +293,8 @@ func TestARestoreKeepsWhoJoinedSince(t *testing.T) {
 		same(t, "what is read of one that is found by its e-mail", other, store.Reading{})
 		same(t, "is looked up, and judged", []any{tx.Joining(joined.ID), tx.ToJudge(2999, 1)}, []any{true, []int64{joined.ID}})
 		known, errKnown := tx.Campaign(101)
-		same(t, "a campaign that was known, with the rule that it had", known, store.Campaign{
-			ID: 101, Fingerprint: "f", Effective: at, FirstSweep: 1, Sweeps: []time.Time{at, later}, Brake: []time.Time{at}, CodeFields: []string{"Lead.Code__c"}, CodesHidden: true,
+		same(t, "a campaign that was known, whose rule was changed since", known, store.Campaign{
+			ID: 101, Fingerprint: "changed since the backup", Effective: at, FirstSweep: 1, Sweeps: []time.Time{at, later}, Brake: []time.Time{at}, CodeFields: []string{"Lead.Code__c"}, CodesHidden: true,
 		})
 		gotAdded, errAdded := tx.Campaign(added.ID)
 		same(t, "a campaign that was added", gotAdded, added)

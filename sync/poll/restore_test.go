@@ -136,3 +136,40 @@ func TestACampaignThatIsNewSinceTheBackupCountsFromWhenItDid(t *testing.T) {
 		w.WantOnly(ann)
 	})
 }
+
+// A campaign's rule was another for a while since the backup, and is by now what it was then. It counts from the first pass after the restore, like any rule
+// that was changed since: what counted for nobody while another rule was in force counts for nobody after the restore either.
+func TestARuleThatWasAnotherForAWhileSinceTheBackupCountsFromTheRestore(t *testing.T) {
+	for name, backAgain := range map[string]bool{"and has been known again": true, "and is back with the restore": false} {
+		t.Run(name, func(t *testing.T) {
+			running(t, one(fieldCampaign()), func(w *world) {
+				ann := w.Known("Ann")
+				lead := w.Lead(ann)
+				w.Passes(1)
+				backup := w.Backup()
+				w.Configure(func(o *poll.Options) { o.Campaigns[0].Value = "Closed - Not Converted" })
+				w.Passes(2)
+				w.Status(lead, goodValue) // while it is not what the rule asks for
+				w.After(time.Minute)
+				w.Passes(2)
+				back := func() { w.Configure(func(o *poll.Options) { o.Campaigns[0].Value = goodValue }) }
+				if backAgain {
+					back()
+					w.Passes(2)
+					w.WantNot(ann, rules.ValuePredates)
+				}
+				w.Restore(backup)
+				if !backAgain {
+					back()
+				}
+				w.Passes(2)
+				w.WantNot(ann, rules.ValuePredates)
+				w.Status(lead, "Working - Contacted")
+				w.Passes(1)
+				w.Status(lead, goodValue)
+				w.Passes(2)
+				w.WantOnly(ann)
+			})
+		})
+	}
+}
