@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"qualifyd/rules"
@@ -108,6 +110,11 @@ func (r *Restored) carryOver(current *Store, temp string, now time.Time) error {
 				return err
 			}
 		}
+		for _, one := range since.written {
+			if err := carryWritten(tx, one); err != nil {
+				return err
+			}
+		}
 		for _, one := range since.campaigns {
 			if err := carryCampaign(tx, one); err != nil {
 				return err
@@ -126,6 +133,7 @@ func (r *Restored) carryOver(current *Store, temp string, now time.Time) error {
 // since is what the store that is replaced has and the backup does not.
 type since struct {
 	referrals []carried
+	written   []written
 	campaigns []Campaign
 	sweeps    uint64 // how many were begun
 }
@@ -135,6 +143,13 @@ type carried struct {
 	rules.Referral
 	debt   *Debt   // an order to set it back, or what was sent; nil where there is neither
 	intent *Intent // a write to Salesforce whose outcome is not known
+}
+
+// written is a record that we created or marked for a referral since the backup, as the store that is replaced has it.
+type written struct {
+	referral int64
+	rules.Link
+	rules.Snapshot
 }
 
 // decided tells whether a referral has been qualified or set back, or is about to be.
@@ -180,7 +195,7 @@ func (r *Restored) compare(then, now *Tx, out *since) error {
 		if !found || c.decided() && !same || begun || one.Settled && !before.Settled {
 			out.referrals = append(out.referrals, c)
 		}
-		return errors.Join(errDebt, errIntent, err, errBefore)
+		return errors.Join(errDebt, errIntent, err, errBefore, out.compareWritten(then, now, one))
 	})
 	if err == nil {
 		out.campaigns, err = now.Campaigns()
@@ -189,6 +204,66 @@ func (r *Restored) compare(then, now *Tx, out *since) error {
 		out.sweeps, _, err = get[uint64](now, metaBucket, sweepsKey)
 	}
 	return err
+}
+
+// compareWritten lists a referral's records into which we have written since the backup.
+func (s *since) compareWritten(then, now *Tx, one rules.Referral) error {
+	for _, l := range one.Links {
+		if !l.Kinds.Has(rules.Created, rules.Marked) {
+			continue
+		}
+		snapshot, _, err := now.Snapshot(l.RecordID)
+		before, _, errBefore := then.Snapshot(l.RecordID)
+		if err := errors.Join(err, errBefore); err != nil {
+			return err
+		}
+		if len(snapshot.Wrote) > len(before.Wrote) {
+			s.written = append(s.written, written{one.ID, l, snapshot})
+		}
+	}
+	return nil
+}
+
+// carryWritten has a restored store know what we wrote into a record, and what has become of those fields since: read again, our own value would be news, and
+// another campaign's rule may be about it. The record is its referral's, so that it is known with that before anybody else's.
+func carryWritten(tx *Tx, w written) error {
+	r, found, err := tx.Referral(w.referral)
+	if err != nil || !found {
+		return err
+	}
+	link, linked := r.LinkTo(w.RecordID)
+	if !linked {
+		link = rules.Link{Object: w.Link.Object, RecordID: w.RecordID, Since: w.Since}
+	}
+	for _, kind := range w.Kinds {
+		if kind == rules.Created || kind == rules.Marked {
+			link.Kinds = link.Kinds.With(kind)
+		}
+	}
+	r.SetLink(link)
+	snapshot, _, err := tx.Snapshot(w.RecordID)
+	if err != nil {
+		return err
+	}
+	if snapshot.Values == nil {
+		snapshot.Values = map[string]rules.Value{}
+	}
+	ours := func(field string) bool {
+		return slices.ContainsFunc(w.Wrote, func(one rules.Written) bool { return strings.EqualFold(one.Field, field) })
+	}
+	snapshot.Wrote = w.Wrote
+	for field, value := range w.Values {
+		if ours(field) {
+			snapshot.Values[field] = value
+		}
+	}
+	snapshot.Changes = slices.DeleteFunc(snapshot.Changes, func(c rules.Change) bool { return ours(c.Field) })
+	for _, c := range w.Changes {
+		if ours(c.Field) {
+			snapshot.Changes = append(snapshot.Changes, c)
+		}
+	}
+	return errors.Join(tx.PutReferral(r), tx.PutSnapshot(w.RecordID, snapshot), tx.Read(w.RecordID, w.Link.Object, nil), tx.Judge(r.ID))
 }
 
 // carryPending has a referral in a restored store be one that joined when it did, for whom nothing is created again. Its records are found again; only

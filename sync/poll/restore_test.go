@@ -31,6 +31,9 @@ func (w *world) Restore(backup string) {
 	if done, err := store.Restore(w.path, backup, time.Now(), nil); err != nil || !done.Since {
 		w.t.Fatalf("restore: got %+v, %v", done, err)
 	}
+	if report, err := store.CheckFile(w.path, nil); err != nil || report.Err() != nil {
+		w.t.Errorf("the restored store: got %v, %v, want it whole", err, report.Err())
+	}
 	w.open()
 }
 
@@ -167,6 +170,41 @@ func TestARuleThatWasAnotherForAWhileSinceTheBackupCountsFromTheRestore(t *testi
 				w.Status(lead, "Working - Contacted")
 				w.Passes(1)
 				w.Status(lead, goodValue)
+				w.Passes(2)
+				w.WantOnly(ann)
+			})
+		})
+	}
+}
+
+// What we wrote since the backup, into a field that another campaign's rule is about, is our own doing after a restore as well.
+func TestWhatWeWroteSinceTheBackupQualifiesNobodyAfterARestore(t *testing.T) {
+	for name, marked := range map[string]bool{"marked": true, "created": false} {
+		t.Run(name, func(t *testing.T) {
+			writing := creating(fieldCampaign(), rules.Update)
+			writing.Fields = append(writing.Fields, rules.Mapping{To: "LeadSource", Fixed: "Partner Referral"})
+			watching := fieldCampaign()
+			watching.ID, watching.Duplicates, watching.Field, watching.Value = 201, rules.Update, "LeadSource", "Partner Referral"
+			running(t, []rules.Campaign{writing, watching}, func(w *world) {
+				ann := w.rf.Refer(201, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+				if marked {
+					w.Lead(ann, Old(), sandbox.Fields{codeField: ""})
+				}
+				w.Passes(2)
+				backup := w.Backup()
+				w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+				w.Passes(2)
+				w.WantRecords("Lead", 1)
+				w.WantOnly()
+				lead := w.org.IDs("Lead")[0]
+				w.org.Update("Lead", lead, sandbox.Fields{"LastName": "Miller"}) // its stamp is not that of our write any more
+				w.Restore(backup)
+				w.Passes(2)
+				w.WantRecords("Lead", 1)
+				w.WantOnly()
+				w.org.Update("Lead", lead, sandbox.Fields{"LeadSource": "Web"})
+				w.Passes(1)
+				w.org.Update("Lead", lead, sandbox.Fields{"LeadSource": "Partner Referral"}) // by a person
 				w.Passes(2)
 				w.WantOnly(ann)
 			})
