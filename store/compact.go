@@ -41,7 +41,10 @@ func Compact(path string, progress Progress) (done Compacted, err error) {
 	defer os.Remove(temp)
 	if done.Report, err = s.compactTo(temp, progress); err == nil {
 		done.Before, done.After = size(path), size(temp)
-		err = errors.Join(ownLike(temp, path), name(temp, path, true))
+		err = ownLike(temp, path)
+	}
+	if err == nil {
+		err = name(temp, path, true)
 	}
 	if err != nil {
 		return done, fmt.Errorf("compact the store: %w", err)
