@@ -283,6 +283,31 @@ func TestASandboxOrgQualifiesNobodyForReal(t *testing.T) {
 	w.wantPuts(0)
 }
 
+// Whether an org is a sandbox only Salesforce tells. Where it has not been reached yet, an order to qualify somebody waits for it.
+func TestNothingIsSentBeforeItIsKnownWhetherTheOrgIsASandbox(t *testing.T) {
+	t.Parallel()
+	for name, isSandbox := range map[string]bool{"a sandbox": true, "a live org": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, watching)
+			w.org.SetSandbox(isSandbox)
+			w.org.SetFault(always("/", sandbox.HTML(503)))
+			ann := w.refer("Ann", 101)
+			w.run("run", "--once").want(exitIncomplete)
+			w.run("qualify", ann.Code, "--reason", "won by phone").want(exitDone, "is owed; it is sent once a pass has found out that the org is no sandbox")
+			w.run("run", "--once").want(exitIncomplete, "it is not known yet whether the org is a sandbox")
+			w.run("outbox", "list").want(exitDone, "waits for: a pass that finds out whether the org is a sandbox")
+			w.wantPuts(0)
+			w.org.SetFault(nil)
+			w.pass()
+			if isSandbox {
+				w.wantPuts(0)
+				return
+			}
+			w.wantQualified(ann)
+		})
+	}
+}
+
 // Every run of the other tests is looked through for secrets at info; here the log tells all it can.
 func TestTheLogTellsNoSecretEvenAtDebug(t *testing.T) {
 	t.Parallel()

@@ -104,11 +104,14 @@ func (d *Deliverer) ready(debts int) (bool, error) {
 	if err := d.Store.View(func(tx *store.Tx) (err error) { owner, err = tx.Owner(); return err }); err != nil {
 		return false, fmt.Errorf("%w: %w", ErrStore, err)
 	}
-	if !owner.Sandbox || d.SendFromSandbox {
+	switch {
+	case d.SendFromSandbox, owner.OrgID != "" && !owner.Sandbox:
 		return true, nil
-	}
-	if debts > 0 {
+	case debts == 0:
+	case owner.Sandbox:
 		d.Log.Warn().Int(logged.Owed, debts).Msg("the org is a sandbox: what is owed is kept, and not sent (referral_factory.send_from_sandbox)")
+	default: // only an order can have come before the first pass that reached Salesforce
+		d.Log.Warn().Int(logged.Owed, debts).Msg("it is not known yet whether the org is a sandbox: what is owed is not sent before a pass has found out")
 	}
 	return false, nil
 }
