@@ -665,3 +665,32 @@ func (w *world) damageSnapshot(recordID string) {
 	}
 	w.open()
 }
+
+// A cache or a proxy that forgets which page was asked for answers with the first one for ever. A sweep then ends with that, and so does finding out
+// whose the account is.
+func TestAListThatDoesNotTurnItsPagesEndsTheSweep(t *testing.T) {
+	for name, rows := range map[string]string{
+		"somebody": `{"id":1001,"campaign_id":101,"referrer_id":1000,"code":"abc","signed_up_at":"2026-11-01","qualified_at":null}`, "unreadable": `{"id":"x"}`,
+	} {
+		for when, known := range map[string]bool{"at first": false, "with another key": true} {
+			t.Run(name+" "+when, func(t *testing.T) {
+				story(t, one(fieldCampaign()), func(w *world) {
+					if known {
+						w.Known("Ann")
+						w.rf.RotateKey()
+						w.Restart()
+					}
+					w.rf.SetFault(func(r *http.Request) *sandbox.Fault {
+						return &sandbox.Fault{Status: http.StatusOK, Body: `{"data":[` + rows + `],"links":{"next":"https://api.referral-factory.com/api/v2/users?page=2"}}`}
+					})
+					ctx, cancel := context.WithTimeout(w.ctx, time.Hour)
+					defer cancel()
+					err := w.poller.Sweep(ctx)
+					if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "page 2 of the users is page 1 again") {
+						t.Errorf("got %v, want that the pages do not turn", err)
+					}
+				})
+			})
+		}
+	}
+}

@@ -60,15 +60,20 @@ func (s *sweep) run(ctx context.Context) error {
 // sweep is not whole.
 func (s *sweep) sweepPages(ctx context.Context, number uint64) (start time.Time, whole bool, err error) {
 	total, read := -1, 0
+	var before referralfactory.Page
 	for page := 1; ; page++ {
 		var begun uint64
 		if err := s.view(func(tx *store.Tx) error { begun = tx.LedgerLength(); return nil }); err != nil {
 			return start, false, err
 		}
 		got, answer, err := s.rf.Users(ctx, page)
+		if err == nil {
+			err = turned(before, got, page)
+		}
 		if err != nil {
 			return start, false, err
 		}
+		before = got
 		for _, skipped := range got.Skipped {
 			s.Log.Warn().Err(skipped).Int(logged.PageNumber, page).Msg("a user of Referral Factory cannot be read and is left out")
 		}
@@ -90,6 +95,15 @@ func (s *sweep) sweepPages(ctx context.Context, number uint64) (start time.Time,
 			return start, true, nil
 		}
 	}
+}
+
+// turned tells where a page has the rows of the one before: that would go on for ever. Users who come or go meanwhile move some rows, and not all of them.
+func turned(before, got referralfactory.Page, page int) error {
+	sameUser := func(a, b referralfactory.User) bool { return a.ID == b.ID }
+	if len(got.Users)+len(got.Skipped) == 0 || len(got.Skipped) != len(before.Skipped) || !slices.EqualFunc(got.Users, before.Users, sameUser) {
+		return nil
+	}
+	return fmt.Errorf("page %d of the users is page %d again; look for a cache or a proxy that forgets which page was asked for", page, page-1)
 }
 
 // keep stores what a page says of the campaigns' referrals. begun is the ledger's length when the page was asked for.
@@ -275,11 +289,16 @@ func (s *sweep) findKnown(ctx context.Context) error {
 	if !errors.Is(err, somebody) {
 		return err
 	}
+	var before referralfactory.Page
 	for page := 1; ; page++ {
 		got, _, err := s.rf.Users(ctx, page)
+		if err == nil {
+			err = turned(before, got, page)
+		}
 		if err != nil {
 			return fmt.Errorf("is it the same Referral Factory account: %w", err)
 		}
+		before = got
 		known := false
 		err = s.view(func(tx *store.Tx) error {
 			for _, u := range got.Users {
