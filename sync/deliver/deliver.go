@@ -185,6 +185,8 @@ func (d *Deliverer) deliver(ctx context.Context, id int64) error {
 	case read.answer.Since.Before(debt.OpenUntil()): // a slow answer may show how the user was when it began
 		return fmt.Errorf("%w: user %d is %s, and the request of %s may be under way; it is read again from %s on",
 			ErrOpen, id, read.shown(), debt.SentAt.Format(time.TimeOnly), debt.OpenUntil().Format(time.TimeOnly))
+	case !debt.Undo && read.user.CampaignID != debt.Campaign: // whose reward would be another
+		return d.reject(id, false, read.date(), fmt.Sprintf("the user is in campaign %d by now, and it was earned in campaign %d", read.user.CampaignID, debt.Campaign))
 	case d.Preview != nil:
 		d.Preview(r)
 		return nil

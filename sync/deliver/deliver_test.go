@@ -325,6 +325,22 @@ func TestTheUserIsGone(t *testing.T) {
 	})
 }
 
+// Whoever is another campaign's by now is not qualified there by a rule of this one. Setting somebody back pays nobody.
+func TestWhoIsInAnotherCampaignByNowIsNotQualified(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		id := w.owe()
+		w.rf.SetFault(func(r *http.Request) *sandbox.Fault {
+			if r.Method != http.MethodGet {
+				return nil
+			}
+			return &sandbox.Fault{Status: http.StatusOK, Body: fmt.Sprintf(`{"data":{"id":%d,"campaign_id":%d,"qualified_at":null}}`, id, campaign+1)}
+		})
+		same(t, "run", w.run(), error(nil))
+		same(t, "requests", w.requests, []string{get(id)})
+		w.isRejected(id)
+	})
+}
+
 func TestAPreviewTellsAndSendsNothing(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		id, fast := w.owe(), w.owe()
