@@ -110,8 +110,8 @@ func (r *Restored) carryOver(current *Store, temp string, now time.Time) error {
 				return err
 			}
 		}
-		for _, one := range since.written {
-			if err := carryWritten(tx, one); err != nil {
+		for _, one := range since.noted {
+			if err := carryNoted(tx, one); err != nil {
 				return err
 			}
 		}
@@ -133,7 +133,7 @@ func (r *Restored) carryOver(current *Store, temp string, now time.Time) error {
 // since is what the store that is replaced has and the backup does not.
 type since struct {
 	referrals []carried
-	written   []written
+	noted     []noted
 	campaigns []Campaign
 	sweeps    uint64 // how many were begun
 }
@@ -145,11 +145,12 @@ type carried struct {
 	intent *Intent // a write to Salesforce whose outcome is not known
 }
 
-// written is a record that we created or marked for a referral since the backup, as the store that is replaced has it.
-type written struct {
+// noted is a record of whose fields the store that is replaced knows, since the backup, that a value was no person's change.
+type noted struct {
 	referral int64
 	rules.Link
 	rules.Snapshot
+	fields []string
 }
 
 // decided tells whether a referral has been qualified or set back, or is about to be.
@@ -195,7 +196,7 @@ func (r *Restored) compare(then, now *Tx, out *since) error {
 		if !found || c.decided() && !same || begun || one.Settled && !before.Settled {
 			out.referrals = append(out.referrals, c)
 		}
-		return errors.Join(errDebt, errIntent, err, errBefore, out.compareWritten(then, now, one))
+		return errors.Join(errDebt, errIntent, err, errBefore, out.compareRecords(then, now, one))
 	})
 	if err == nil {
 		out.campaigns, err = now.Campaigns()
@@ -206,64 +207,76 @@ func (r *Restored) compare(then, now *Tx, out *since) error {
 	return err
 }
 
-// compareWritten lists a referral's records into which we have written since the backup.
-func (s *since) compareWritten(then, now *Tx, one rules.Referral) error {
+// compareRecords lists those of a referral's records whose values we have written since the backup, or that have been seen replaced in Setup.
+func (s *since) compareRecords(then, now *Tx, one rules.Referral) error {
 	for _, l := range one.Links {
-		if !l.Kinds.Has(rules.Created, rules.Marked) {
-			continue
-		}
 		snapshot, _, err := now.Snapshot(l.RecordID)
 		before, _, errBefore := then.Snapshot(l.RecordID)
 		if err := errors.Join(err, errBefore); err != nil {
 			return err
 		}
-		if len(snapshot.Wrote) > len(before.Wrote) {
-			s.written = append(s.written, written{one.ID, l, snapshot})
+		var fields []string
+		for _, w := range snapshot.Wrote {
+			if !slices.Contains(before.Wrote, w) {
+				fields = append(fields, w.Field)
+			}
+		}
+		for _, c := range snapshot.Changes {
+			if c.Unmoved && !slices.Contains(before.Changes, c) {
+				fields = append(fields, c.Field)
+			}
+		}
+		if len(fields) > 0 {
+			s.noted = append(s.noted, noted{one.ID, l, snapshot, fields})
 		}
 	}
 	return nil
 }
 
-// carryWritten has a restored store know what we wrote into a record, and what has become of those fields since: read again, our own value would be news, and
-// another campaign's rule may be about it. The record is its referral's, so that it is known with that before anybody else's.
-func carryWritten(tx *Tx, w written) error {
-	r, found, err := tx.Referral(w.referral)
+// carryNoted has a restored store know how such fields became what they are: read again, that would be news, and look like a person's change. The record
+// is its referral's, so that it is known with that before anybody else's; only a pin is an order, and lost.
+func carryNoted(tx *Tx, n noted) error {
+	r, found, err := tx.Referral(n.referral)
 	if err != nil || !found {
 		return err
 	}
-	link, linked := r.LinkTo(w.RecordID)
+	link, linked := r.LinkTo(n.RecordID)
 	if !linked {
-		link = rules.Link{Object: w.Link.Object, RecordID: w.RecordID, Since: w.Since}
+		link = n.Link
+		link.Kinds = n.Kinds.Without(rules.Pinned)
 	}
-	for _, kind := range w.Kinds {
+	for _, kind := range n.Kinds {
 		if kind == rules.Created || kind == rules.Marked {
 			link.Kinds = link.Kinds.With(kind)
 		}
 	}
+	if len(link.Kinds) == 0 {
+		return nil
+	}
 	r.SetLink(link)
-	snapshot, _, err := tx.Snapshot(w.RecordID)
+	snapshot, _, err := tx.Snapshot(n.RecordID)
 	if err != nil {
 		return err
 	}
+	of := func(field string) bool {
+		return slices.ContainsFunc(n.fields, func(name string) bool { return strings.EqualFold(name, field) })
+	}
+	snapshot.Wrote = n.Wrote
 	if snapshot.Values == nil {
 		snapshot.Values = map[string]rules.Value{}
 	}
-	ours := func(field string) bool {
-		return slices.ContainsFunc(w.Wrote, func(one rules.Written) bool { return strings.EqualFold(one.Field, field) })
-	}
-	snapshot.Wrote = w.Wrote
-	for field, value := range w.Values {
-		if ours(field) {
+	for field, value := range n.Values {
+		if of(field) {
 			snapshot.Values[field] = value
 		}
 	}
-	snapshot.Changes = slices.DeleteFunc(snapshot.Changes, func(c rules.Change) bool { return ours(c.Field) })
-	for _, c := range w.Changes {
-		if ours(c.Field) {
+	snapshot.Changes = slices.DeleteFunc(snapshot.Changes, func(c rules.Change) bool { return of(c.Field) })
+	for _, c := range n.Changes {
+		if of(c.Field) {
 			snapshot.Changes = append(snapshot.Changes, c)
 		}
 	}
-	return errors.Join(tx.PutReferral(r), tx.PutSnapshot(w.RecordID, snapshot), tx.Read(w.RecordID, w.Link.Object, nil), tx.Judge(r.ID))
+	return errors.Join(tx.PutReferral(r), tx.PutSnapshot(n.RecordID, snapshot), tx.Read(n.RecordID, n.Link.Object, nil), tx.Judge(r.ID))
 }
 
 // carryPending has a referral in a restored store be one that joined when it did, for whom nothing is created again. Its records are found again; only

@@ -211,3 +211,31 @@ func TestWhatWeWroteSinceTheBackupQualifiesNobodyAfterARestore(t *testing.T) {
 		})
 	}
 }
+
+// A value that was replaced in Setup since the backup holds its referral after a restore as well, also where somebody has edited the record since: what the
+// record then shows alone looks like a person's change.
+func TestAValueThatWasReplacedInSetupSinceTheBackupIsSoAfterARestore(t *testing.T) {
+	for name, linkedBefore := range map[string]bool{"of a record that the backup has": true, "of one that came since": false} {
+		t.Run(name, func(t *testing.T) {
+			running(t, one(fieldCampaign()), func(w *world) {
+				backup := w.Backup()
+				ann := w.Known("Ann")
+				lead := w.Lead(ann)
+				w.Passes(2)
+				if linkedBefore {
+					backup = w.Backup()
+				}
+				w.After(time.Hour)
+				w.org.ReplaceValue("Lead", "Status", "Open - Not Contacted", goodValue)
+				w.Passes(2)
+				w.WantNot(ann, rules.ValueRewritten)
+				w.org.Update("Lead", lead, sandbox.Fields{"LastName": "Miller"})
+				w.Passes(2)
+				w.WantNot(ann, rules.ValueRewritten)
+				w.Restore(backup)
+				w.Passes(3)
+				w.WantNot(ann, rules.ValueRewritten)
+			})
+		})
+	}
+}
