@@ -268,10 +268,14 @@ func (d *Deliverer) hear(tx *store.Tx, id int64, qualifiedOn string, answer refe
 	return tx.PutReferral(r)
 }
 
-// gone parks an entry whose user is gone; but where the list of users is gone as well, it is the address that is wrong.
+// gone parks an entry whose user is gone; but where the list of users is gone as well, or has nobody, it is the address that is wrong, or the service.
 func (d *Deliverer) gone(ctx context.Context, id int64, at time.Time) error {
-	if _, _, err := d.rf.Users(ctx, 1); err != nil {
-		return fmt.Errorf("user %d is not there; is anybody: %w", id, err)
+	page, _, err := d.rf.Users(ctx, 1)
+	if err == nil && len(page.Users)+len(page.Skipped) == 0 {
+		err = errors.New("Referral Factory shows no users at all")
+	}
+	if err != nil {
+		return d.trouble(ctx, id, fmt.Errorf("user %d is not there; is anybody: %w", id, err))
 	}
 	return d.reject(id, false, at, "the user is gone at Referral Factory")
 }
