@@ -694,3 +694,25 @@ func TestAListThatDoesNotTurnItsPagesEndsTheSweep(t *testing.T) {
 		}
 	}
 }
+
+// A service that shows nobody at all for a moment has not shown a campaign's first sweep: else all who were there already would be taken for newcomers
+// afterwards, and a Lead be made for each.
+func TestAListOfNobodyIsNoWholeSweep(t *testing.T) {
+	added := creating(fieldCampaign(), rules.DoNothing)
+	added.ID = 201
+	running(t, one(fieldCampaign()), func(w *world) {
+		w.Known("Ann")
+		w.rf.AddCampaign(added.ID, "Partner circle")
+		w.Refer("Bob", added.ID)
+		w.Configure(func(o *poll.Options) { o.Campaigns = append(o.Campaigns, added) })
+		w.rf.SetFault(func(r *http.Request) *sandbox.Fault {
+			return &sandbox.Fault{Status: http.StatusOK, Body: `{"data":[],"links":{"next":null},"meta":{"current_page":1,"last_page":1,"total":0}}`}
+		})
+		if err := w.TryPass(); err == nil || !strings.Contains(err.Error(), "shows no users at all") {
+			t.Errorf("got %v, want that nobody is shown", err)
+		}
+		w.rf.SetFault(nil)
+		w.Passes(2)
+		w.WantRecords("Lead", 0)
+	})
+}

@@ -84,6 +84,11 @@ func (s *sweep) sweepPages(ctx context.Context, number uint64) (start time.Time,
 			return start, false, err
 		}
 		read += len(got.Users) + len(got.Skipped)
+		if read == 0 {
+			if known, err := s.knowsAnybody(); err != nil || known {
+				return start, false, errors.Join(err, errNobody)
+			}
+		}
 		if read > 0 {
 			s.tell("reading users of Referral Factory", read, max(got.Total, 0))
 		}
@@ -284,9 +289,7 @@ func (s *sweep) checkAccount(ctx context.Context) error {
 
 // findKnown pages through the users until one of them is known. Where none is, and the store knows anybody, it is another account.
 func (s *sweep) findKnown(ctx context.Context) error {
-	somebody := errors.New("somebody")
-	err := s.view(func(tx *store.Tx) error { return tx.Outlines(func(store.Outline) error { return somebody }) })
-	if !errors.Is(err, somebody) {
+	if known, err := s.knowsAnybody(); err != nil || !known {
 		return err
 	}
 	var before referralfactory.Page
@@ -318,6 +321,20 @@ func (s *sweep) findKnown(ctx context.Context) error {
 				ErrOtherAccount)
 		}
 	}
+}
+
+// errNobody is no whole sweep: a service that shows nobody at all, where somebody is known, has come back without its data, say. Who was there already would be
+// a newcomer after it.
+var errNobody = errors.New("Referral Factory shows no users at all, and did before")
+
+// knowsAnybody tells whether any referral is known.
+func (s *sweep) knowsAnybody() (bool, error) {
+	somebody := errors.New("somebody")
+	err := s.view(func(tx *store.Tx) error { return tx.Outlines(func(store.Outline) error { return somebody }) })
+	if errors.Is(err, somebody) {
+		return true, nil
+	}
+	return false, err
 }
 
 // SetKey has Referral Factory called with another key, by which an account is reached. A sweep that is under way ends with the one that it began with.
