@@ -167,6 +167,13 @@ func (r *Restored) toCarryOver(current, backup *Store) (out since) {
 	if r.Since = r.Since && err == nil; !r.Since {
 		return since{}
 	}
+	_ = guarded(func() error { // what is damaged of the records must not keep the rest from being carried over
+		return backup.View(func(then *Tx) error {
+			return current.View(func(now *Tx) error {
+				return now.Referrals(func(one rules.Referral) error { out.compareRecords(then, now, one); return nil })
+			})
+		})
+	})
 	return out
 }
 
@@ -196,7 +203,7 @@ func (r *Restored) compare(then, now *Tx, out *since) error {
 		if !found || c.decided() && !same || begun || one.Settled && !before.Settled {
 			out.referrals = append(out.referrals, c)
 		}
-		return errors.Join(errDebt, errIntent, err, errBefore, out.compareRecords(then, now, one))
+		return errors.Join(errDebt, errIntent, err, errBefore)
 	})
 	if err == nil {
 		out.campaigns, err = now.Campaigns()
@@ -208,12 +215,12 @@ func (r *Restored) compare(then, now *Tx, out *since) error {
 }
 
 // compareRecords lists those of a referral's records whose values we have written since the backup, or that have been seen replaced in Setup.
-func (s *since) compareRecords(then, now *Tx, one rules.Referral) error {
+func (s *since) compareRecords(then, now *Tx, one rules.Referral) {
 	for _, l := range one.Links {
 		snapshot, _, err := now.Snapshot(l.RecordID)
 		before, _, errBefore := then.Snapshot(l.RecordID)
-		if err := errors.Join(err, errBefore); err != nil {
-			return err
+		if err != nil || errBefore != nil {
+			continue
 		}
 		var fields []string
 		for _, w := range snapshot.Wrote {
@@ -230,7 +237,6 @@ func (s *since) compareRecords(then, now *Tx, one rules.Referral) error {
 			s.noted = append(s.noted, noted{one.ID, l, snapshot, fields})
 		}
 	}
-	return nil
 }
 
 // carryNoted has a restored store know how such fields became what they are: read again, that would be news, and look like a person's change. The record

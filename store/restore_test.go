@@ -438,3 +438,32 @@ func TestAStoreThatIsReplacedKeepsItsOwner(t *testing.T) {
 	}
 	same(t, "owner where there was none", owner(), [2]int{12347, 12348})
 }
+
+// What was seen of one record cannot be read any more in the store that is replaced: everything else is carried over all the same.
+func TestARecordThatIsDamagedKeepsNothingElseFromBeingCarriedOver(t *testing.T) {
+	path, target := furnishedStore(t, 0), filepath.Join(t.TempDir(), "backup.db")
+	if _, err := backup(t, path, target, false); err != nil {
+		t.Fatal(err)
+	}
+	const damaged, written = "00Q000000000001AAA", "00Q000000000002AAA"
+	ours := []rules.Written{{Field: "Status", Value: "Qualified", From: at, To: at.Add(time.Second)}}
+	changeClosed(t, path, func(tx *store.Tx) error {
+		back, _, err := tx.Referral(5)
+		back.Standing, back.Verdict = rules.Overridden, rules.SetBack("ann")
+		snapshot, _, errSnapshot := tx.Snapshot(written)
+		snapshot.Wrote = ours
+		return errors.Join(err, errSnapshot, tx.PutReferral(back), tx.PutSnapshot(written, snapshot))
+	})
+	edit(t, path, func(tx *bolt.Tx) error { return tx.Bucket([]byte("snapshot")).Put([]byte(damaged), []byte{store.Schema, 255}) })
+	done, err := store.Restore(path, target, at, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "that it goes on from the backup, and who stays set back", []any{done.Since, done.SetBack}, []any{true, []int64{5}})
+	changeClosed(t, path, func(tx *store.Tx) error {
+		snapshot, _, err := tx.Snapshot(written)
+		same(t, "what we wrote", snapshot.Wrote, ours)
+		return err
+	})
+	same(t, "problems", check(t, path).Problems, []string{})
+}
