@@ -14,9 +14,11 @@
 package deliver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -88,6 +90,8 @@ func (d *Deliverer) Run(ctx context.Context, patient bool) error {
 	if ready, err := d.ready(len(debts)); err != nil || !ready {
 		return err
 	}
+	// Those in trouble come last: a few of whom the service always stumbles would else end every run before the rest was tried.
+	slices.SortStableFunc(debts, func(a, b store.Debt) int { return cmp.Compare(min(len(a.Trouble), 1), min(len(b.Trouble), 1)) })
 	r := &round{Deliverer: d, debts: debts, patient: patient, problems: make([]error, len(debts))}
 	r.run(ctx)
 	return errors.Join(r.problems...)
