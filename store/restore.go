@@ -120,6 +120,16 @@ func (r *Restored) carryOver(current *Store, temp string, now time.Time) error {
 				return err
 			}
 		}
+		for hour, calls := range since.calls {
+			if err := tx.put(callsBucket, []byte(hour), calls); err != nil {
+				return err
+			}
+		}
+		if !since.lastPass.At.IsZero() {
+			if err := tx.SetLastPass(since.lastPass); err != nil {
+				return err
+			}
+		}
 		if since.sweeps > 0 {
 			err = tx.put(metaBucket, sweepsKey, since.sweeps)
 		}
@@ -135,7 +145,9 @@ type since struct {
 	referrals []carried
 	noted     []noted
 	campaigns []Campaign
-	sweeps    uint64 // how many were begun
+	sweeps    uint64         // how many were begun
+	calls     map[string]int // of Salesforce's API, by hour
+	lastPass  LastPass
 }
 
 // carried is a referral as the store that is replaced has it.
@@ -210,6 +222,22 @@ func (r *Restored) compare(then, now *Tx, out *since) error {
 	}
 	if err == nil {
 		out.sweeps, _, err = get[uint64](now, metaBucket, sweepsKey)
+	}
+	if err == nil {
+		err = out.compareCalls(now)
+	}
+	return err
+}
+
+// compareCalls lists the calls that were made: with fewer, the rest of the day's share would be spent once more.
+func (s *since) compareCalls(now *Tx) (err error) {
+	s.calls = map[string]int{}
+	err = now.bolt.Bucket(callsBucket).ForEach(func(hour, raw []byte) error {
+		s.calls[string(hour)], err = fromJSON[int](raw)
+		return err
+	})
+	if err == nil {
+		s.lastPass, err = now.LastPass()
 	}
 	return err
 }

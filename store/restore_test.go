@@ -454,7 +454,9 @@ func TestARecordThatIsDamagedKeepsNothingElseFromBeingCarriedOver(t *testing.T) 
 		snapshot.Wrote = ours
 		return errors.Join(err, errSnapshot, tx.PutReferral(back), tx.PutSnapshot(written, snapshot))
 	})
-	edit(t, path, func(tx *bolt.Tx) error { return tx.Bucket([]byte("snapshot")).Put([]byte(damaged), []byte{store.Schema, 255}) })
+	edit(t, path, func(tx *bolt.Tx) error {
+		return tx.Bucket([]byte("snapshot")).Put([]byte(damaged), []byte{store.Schema, 255})
+	})
 	done, err := store.Restore(path, target, at, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -464,6 +466,28 @@ func TestARecordThatIsDamagedKeepsNothingElseFromBeingCarriedOver(t *testing.T) 
 		snapshot, _, err := tx.Snapshot(written)
 		same(t, "what we wrote", snapshot.Wrote, ours)
 		return err
+	})
+	same(t, "problems", check(t, path).Problems, []string{})
+}
+
+// The calls that were made since the backup have been made: a restore does not give them back to the day.
+func TestARestoreKeepsTheCallsThatWereMade(t *testing.T) {
+	path, target := furnishedStore(t, 0), filepath.Join(t.TempDir(), "backup.db")
+	if _, err := backup(t, path, target, false); err != nil {
+		t.Fatal(err)
+	}
+	last := store.LastPass{At: at.Add(time.Hour), Calls: 3}
+	changeClosed(t, path, func(tx *store.Tx) error {
+		return errors.Join(tx.AddCalls(at, 500), tx.AddCalls(at.Add(time.Hour), 30), tx.SetLastPass(last))
+	})
+	if _, err := store.Restore(path, target, at, nil); err != nil {
+		t.Fatal(err)
+	}
+	changeClosed(t, path, func(tx *store.Tx) error {
+		calls, err := tx.Calls(at.Add(time.Hour))
+		pass, errPass := tx.LastPass()
+		same(t, "calls of the day, and the newest pass", []any{calls, pass}, []any{537, last})
+		return errors.Join(err, errPass)
 	})
 	same(t, "problems", check(t, path).Problems, []string{})
 }
