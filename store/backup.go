@@ -53,6 +53,14 @@ func fill(path string, write func(io.Writer) error) (temp string, err error) {
 	return f.Name(), nil
 }
 
+// resolved is the file that a path leads to. A store may be on another disk, behind a link: what takes its place has to be there as well.
+func resolved(path string) string {
+	if file, err := filepath.EvalSymlinks(path); err == nil {
+		return file
+	}
+	return path // there is none
+}
+
 // name gives a finished file its name, which survives a power cut from then on.
 func name(temp, path string, replace bool) error {
 	err := error(nil)

@@ -23,6 +23,7 @@ type Compacted struct {
 // Compact writes the store at path, which nobody may have open, into a new file without what is free, and puts that in its place once it is
 // found to hold the same. Until then, and when anything goes wrong, path has what it had before.
 func Compact(path string, progress Progress) (done Compacted, err error) {
+	path = resolved(path)
 	s, err := Open(path) // as long as it is open nobody else has it
 	if err != nil {
 		return done, err

@@ -31,6 +31,7 @@ type Restored struct {
 // Restore puts a backup in the place of the store at path, which nobody may have open. The backup is checked first, and stays as it is; the store
 // that it replaces is kept beside it. Until the end, and when anything goes wrong, path has what it had before.
 func Restore(path, backup string, now time.Time, progress Progress) (done Restored, err error) {
+	path = resolved(path)
 	current, err := Open(path) // as long as it is open nobody else has it
 	if err == nil {
 		defer current.Close()
