@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"qualifyd/store"
 	"qualifyd/sync/sandbox"
 )
 
@@ -281,6 +283,27 @@ func TestASandboxOrgQualifiesNobodyForReal(t *testing.T) {
 	w.run("run", "--once").want(exitDone, "referrals wait for a person", `"reason":"sandbox"`)
 	w.run("explain", ann.Code).want(exitDone, "sandbox")
 	w.wantPuts(0)
+}
+
+// qualifyd poll does a daemon's work where none runs: on a store that was not closed, it looks first whether that is whole, and it makes none.
+func TestAPollChecksAStoreThatWasNotClosed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, watching)
+	w.run("poll").want(exitFailed, "there is no store")
+	w.open()
+	s, err := store.OpenToWork(w.storePath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Update(func(tx *store.Tx) error { return tx.Owe(store.Debt{Referral: 999, Campaign: 101}) })
+	killed := readFile(t, w.storePath())
+	if err := errors.Join(err, s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	w.write("qualifyd.db", string(killed))
+	for _, command := range [][]string{{"run", "--once"}, {"poll"}} {
+		w.run(command...).want(exitFailed, "ended without closing the store", "something is owed about referral 999, which is not known")
+	}
 }
 
 // Whether an org is a sandbox only Salesforce tells. Where it has not been reached yet, an order to qualify somebody waits for it.
