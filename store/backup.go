@@ -58,7 +58,14 @@ func resolved(path string) string {
 	if file, err := filepath.EvalSymlinks(path); err == nil {
 		return file
 	}
-	return path // there is none
+	switch to, err := os.Readlink(path); { // the link may be there before the file
+	case err != nil:
+		return path
+	case filepath.IsAbs(to):
+		return to
+	default:
+		return filepath.Join(filepath.Dir(path), to)
+	}
 }
 
 // name gives a finished file its name, which survives a power cut from then on.

@@ -212,6 +212,33 @@ func TestALinkToTheStoreStaysOne(t *testing.T) {
 	}
 }
 
+// The link may be there before the store is.
+func TestAStoreIsMadeWhereALinkLeads(t *testing.T) {
+	good := filepath.Join(t.TempDir(), "backup.db")
+	if _, err := backup(t, furnishedStore(t, 0), good, false); err != nil {
+		t.Fatal(err)
+	}
+	for what, do := range map[string]func(link string) error{
+		"create": func(link string) error {
+			s, err := store.OpenOrCreate(link)
+			if err != nil {
+				return err
+			}
+			return s.Close()
+		},
+		"restore": func(link string) error { _, err := store.Restore(link, good, at, nil); return err },
+	} {
+		link, target := filepath.Join(t.TempDir(), "qualifyd.db"), filepath.Join(t.TempDir(), "store.db")
+		if err := os.Symlink(target, link); err != nil {
+			t.Fatal(err)
+		}
+		if err := do(link); err != nil {
+			t.Errorf("%s: got %v, want a store", what, err)
+		}
+		same(t, what+": files", [][]string{names(t, filepath.Dir(link)), names(t, filepath.Dir(target))}, [][]string{{"qualifyd.db"}, {"store.db"}})
+	}
+}
+
 // In a bubble the wait for the lock takes no time.
 func TestAStoreInUseIsNeitherCompactedNorReplaced(t *testing.T) {
 	path := furnishedStore(t, 0)
