@@ -53,6 +53,21 @@ func fill(path string, write func(io.Writer) error) (temp string, err error) {
 	return f.Name(), nil
 }
 
+// resolved is the file that a path leads to. A store may be on another disk, behind a link: what takes its place has to be there as well.
+func resolved(path string) string {
+	if file, err := filepath.EvalSymlinks(path); err == nil {
+		return file
+	}
+	switch to, err := os.Readlink(path); { // the link may be there before the file
+	case err != nil:
+		return path
+	case filepath.IsAbs(to):
+		return to
+	default:
+		return filepath.Join(filepath.Dir(path), to)
+	}
+}
+
 // name gives a finished file its name, which survives a power cut from then on.
 func name(temp, path string, replace bool) error {
 	err := error(nil)

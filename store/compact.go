@@ -23,6 +23,7 @@ type Compacted struct {
 // Compact writes the store at path, which nobody may have open, into a new file without what is free, and puts that in its place once it is
 // found to hold the same. Until then, and when anything goes wrong, path has what it had before.
 func Compact(path string, progress Progress) (done Compacted, err error) {
+	path = resolved(path)
 	s, err := Open(path) // as long as it is open nobody else has it
 	if err != nil {
 		return done, err
@@ -41,7 +42,10 @@ func Compact(path string, progress Progress) (done Compacted, err error) {
 	defer os.Remove(temp)
 	if done.Report, err = s.compactTo(temp, progress); err == nil {
 		done.Before, done.After = size(path), size(temp)
-		err = errors.Join(ownLike(temp, path), name(temp, path, true))
+		err = ownLike(temp, path)
+	}
+	if err == nil {
+		err = name(temp, path, true)
 	}
 	if err != nil {
 		return done, fmt.Errorf("compact the store: %w", err)

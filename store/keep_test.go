@@ -181,6 +181,64 @@ func TestACompactedStoreHoldsTheSameInLess(t *testing.T) {
 	same(t, "files", names(t, filepath.Dir(path)), []string{"qualifyd.db"})
 }
 
+// A store on another disk is reached by a link. It stays one: a file in the link's place would be on the wrong disk, and whoever sets the link again would
+// have the daemon run on the store as it was before.
+func TestALinkToTheStoreStaysOne(t *testing.T) {
+	path, good := furnishedStore(t, 0), filepath.Join(t.TempDir(), "backup.db")
+	if _, err := backup(t, path, good, false); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "qualifyd.db")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	for what, do := range map[string]func() error{
+		"compact": func() error { _, err := store.Compact(link, nil); return err },
+		"restore": func() error { _, err := store.Restore(link, good, at, nil); return err },
+	} {
+		before, errBefore := os.Stat(path)
+		if err := do(); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		to, errLink := os.Readlink(link)
+		after, errAfter := os.Stat(path)
+		if err := errors.Join(errBefore, errAfter); err != nil {
+			t.Fatal(err)
+		}
+		if errLink != nil || to != path || os.SameFile(before, after) {
+			t.Errorf("%s: got a link to %q (%v), the file replaced: %v; want one to %q, and another file there", what, to, errLink, !os.SameFile(before, after), path)
+		}
+		same(t, what+": files beside the link", names(t, filepath.Dir(link)), []string{"qualifyd.db"})
+	}
+}
+
+// The link may be there before the store is.
+func TestAStoreIsMadeWhereALinkLeads(t *testing.T) {
+	good := filepath.Join(t.TempDir(), "backup.db")
+	if _, err := backup(t, furnishedStore(t, 0), good, false); err != nil {
+		t.Fatal(err)
+	}
+	for what, do := range map[string]func(link string) error{
+		"create": func(link string) error {
+			s, err := store.OpenOrCreate(link)
+			if err != nil {
+				return err
+			}
+			return s.Close()
+		},
+		"restore": func(link string) error { _, err := store.Restore(link, good, at, nil); return err },
+	} {
+		link, target := filepath.Join(t.TempDir(), "qualifyd.db"), filepath.Join(t.TempDir(), "store.db")
+		if err := os.Symlink(target, link); err != nil {
+			t.Fatal(err)
+		}
+		if err := do(link); err != nil {
+			t.Errorf("%s: got %v, want a store", what, err)
+		}
+		same(t, what+": files", [][]string{names(t, filepath.Dir(link)), names(t, filepath.Dir(target))}, [][]string{{"qualifyd.db"}, {"store.db"}})
+	}
+}
+
 // In a bubble the wait for the lock takes no time.
 func TestAStoreInUseIsNeitherCompactedNorReplaced(t *testing.T) {
 	path := furnishedStore(t, 0)

@@ -99,6 +99,7 @@ func look(path string) error {
 // Create makes a new store at path and opens it. The file is complete before it gets its name: bbolt's very first write to an empty
 // file is the one that a power cut can corrupt.
 func Create(path string) (*Store, error) {
+	path = resolved(path)
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("folder of the store: %w", err)

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"qualifyd/rules"
@@ -29,6 +31,7 @@ type Restored struct {
 // Restore puts a backup in the place of the store at path, which nobody may have open. The backup is checked first, and stays as it is; the store
 // that it replaces is kept beside it. Until the end, and when anything goes wrong, path has what it had before.
 func Restore(path, backup string, now time.Time, progress Progress) (done Restored, err error) {
+	path = resolved(path)
 	current, err := Open(path) // as long as it is open nobody else has it
 	if err == nil {
 		defer current.Close()
@@ -104,12 +107,27 @@ func (r *Restored) carryOver(current *Store, temp string, now time.Time) error {
 			} else {
 				err = r.carryPending(tx, one)
 			}
-			if err := errors.Join(err, carryWritten(tx, one)); err != nil {
+			if err != nil {
+				return err
+			}
+		}
+		for _, one := range since.noted {
+			if err := carryNoted(tx, one); err != nil {
 				return err
 			}
 		}
 		for _, one := range since.campaigns {
 			if err := carryCampaign(tx, one); err != nil {
+				return err
+			}
+		}
+		for hour, calls := range since.calls {
+			if err := tx.put(callsBucket, []byte(hour), calls); err != nil {
+				return err
+			}
+		}
+		if !since.lastPass.At.IsZero() {
+			if err := tx.SetLastPass(since.lastPass); err != nil {
 				return err
 			}
 		}
@@ -126,16 +144,26 @@ func (r *Restored) carryOver(current *Store, temp string, now time.Time) error {
 // since is what the store that is replaced has and the backup does not.
 type since struct {
 	referrals []carried
+	noted     []noted
 	campaigns []Campaign
-	sweeps    uint64 // how many were begun
+	sweeps    uint64         // how many were begun
+	calls     map[string]int // of Salesforce's API, by hour
+	lastPass  LastPass
 }
 
 // carried is a referral as the store that is replaced has it.
 type carried struct {
 	rules.Referral
-	debt   *Debt          // an order to set it back, or what was sent; nil where there is neither
-	intent *Intent        // a write to Salesforce whose outcome is not known
-	wrote  []rules.Linked // what was created or marked for it since the backup
+	debt   *Debt   // an order to set it back, or what was sent; nil where there is neither
+	intent *Intent // a write to Salesforce whose outcome is not known
+}
+
+// noted is a record of whose fields the store that is replaced knows, since the backup, that a value was no person's change.
+type noted struct {
+	referral int64
+	rules.Link
+	rules.Snapshot
+	fields []string
 }
 
 // decided tells whether a referral has been qualified or set back, or is about to be.
@@ -152,6 +180,13 @@ func (r *Restored) toCarryOver(current, backup *Store) (out since) {
 	if r.Since = r.Since && err == nil; !r.Since {
 		return since{}
 	}
+	_ = guarded(func() error { // what is damaged of the records must not keep the rest from being carried over
+		return backup.View(func(then *Tx) error {
+			return current.View(func(now *Tx) error {
+				return now.Referrals(func(one rules.Referral) error { out.compareRecords(then, now, one); return nil })
+			})
+		})
+	})
 	return out
 }
 
@@ -175,15 +210,13 @@ func (r *Restored) compare(then, now *Tx, out *since) error {
 		if begun {
 			c.intent = &intent
 		}
-		var errWrote error
-		c.wrote, errWrote = writtenSince(then, now, one)
 		before, found, err := then.Referral(one.ID)
 		_, owedBefore, errBefore := then.Debt(one.ID)
 		same := found && c.debt == nil && !owedBefore && before.Standing == one.Standing
-		if !found || c.decided() && !same || begun || one.Settled && !before.Settled || len(c.wrote) > 0 {
+		if !found || c.decided() && !same || begun || one.Settled && !before.Settled {
 			out.referrals = append(out.referrals, c)
 		}
-		return errors.Join(errDebt, errIntent, errWrote, err, errBefore)
+		return errors.Join(errDebt, errIntent, err, errBefore)
 	})
 	if err == nil {
 		out.campaigns, err = now.Campaigns()
@@ -191,44 +224,94 @@ func (r *Restored) compare(then, now *Tx, out *since) error {
 	if err == nil {
 		out.sweeps, _, err = get[uint64](now, metaBucket, sweepsKey)
 	}
+	if err == nil {
+		err = out.compareCalls(now)
+	}
 	return err
 }
 
-// writtenSince are those of a referral's records that have more from us than a backup knows.
-func writtenSince(then, now *Tx, one rules.Referral) (wrote []rules.Linked, err error) {
+// compareCalls lists the calls that were made: with fewer, the rest of the day's share would be spent once more.
+func (s *since) compareCalls(now *Tx) (err error) {
+	s.calls = map[string]int{}
+	err = now.bolt.Bucket(callsBucket).ForEach(func(hour, raw []byte) error {
+		s.calls[string(hour)], err = fromJSON[int](raw)
+		return err
+	})
+	if err == nil {
+		s.lastPass, err = now.LastPass()
+	}
+	return err
+}
+
+// compareRecords lists those of a referral's records whose values we have written since the backup, or that have been seen replaced in Setup.
+func (s *since) compareRecords(then, now *Tx, one rules.Referral) {
 	for _, l := range one.Links {
-		if !l.Kinds.Has(rules.Created) && !l.Kinds.Has(rules.Marked) {
+		snapshot, _, err := now.Snapshot(l.RecordID)
+		before, _, errBefore := then.Snapshot(l.RecordID)
+		if err != nil || errBefore != nil {
 			continue
 		}
-		s, _, err := now.Snapshot(l.RecordID)
-		before, _, errBefore := then.Snapshot(l.RecordID)
-		if err := errors.Join(err, errBefore); err != nil {
-			return nil, err
+		var fields []string
+		for _, w := range snapshot.Wrote {
+			if !slices.Contains(before.Wrote, w) {
+				fields = append(fields, w.Field)
+			}
 		}
-		if len(s.Wrote) > len(before.Wrote) {
-			wrote = append(wrote, rules.Linked{Link: l, Snapshot: s})
+		for _, c := range snapshot.Changes {
+			if c.Unmoved && !slices.Contains(before.Changes, c) {
+				fields = append(fields, c.Field)
+			}
+		}
+		if len(fields) > 0 {
+			s.noted = append(s.noted, noted{one.ID, l, snapshot, fields})
 		}
 	}
-	return wrote, nil
 }
 
-// carryWritten has a restored store know the records that were created or marked for a referral since the backup, and what we wrote into them: it is no
-// change that a person made.
-func carryWritten(tx *Tx, later carried) error {
-	one, found, err := tx.Referral(later.ID)
-	if err != nil || !found || len(later.wrote) == 0 {
+// carryNoted has a restored store know how such fields became what they are: read again, that would be news, and look like a person's change. The record
+// is its referral's, so that it is known with that before anybody else's; only a pin is an order, and lost.
+func carryNoted(tx *Tx, n noted) error {
+	r, found, err := tx.Referral(n.referral)
+	if err != nil || !found {
 		return err
 	}
-	for _, l := range later.wrote {
-		if _, linked := one.LinkTo(l.RecordID); !linked {
-			one.SetLink(l.Link)
+	link, linked := r.LinkTo(n.RecordID)
+	if !linked {
+		link = n.Link
+		link.Kinds = n.Kinds.Without(rules.Pinned)
+	}
+	for _, kind := range n.Kinds {
+		if kind == rules.Created || kind == rules.Marked {
+			link.Kinds = link.Kinds.With(kind)
 		}
 	}
-	err = tx.PutReferral(one)
-	for _, l := range later.wrote {
-		err = errors.Join(err, tx.PutSnapshot(l.RecordID, l.Snapshot), tx.Read(l.RecordID, l.Link.Object, map[int64]rules.Kinds{}))
+	if len(link.Kinds) == 0 {
+		return nil
 	}
-	return err
+	r.SetLink(link)
+	snapshot, _, err := tx.Snapshot(n.RecordID)
+	if err != nil {
+		return err
+	}
+	of := func(field string) bool {
+		return slices.ContainsFunc(n.fields, func(name string) bool { return strings.EqualFold(name, field) })
+	}
+	snapshot.Wrote = n.Wrote
+	if snapshot.Values == nil {
+		snapshot.Values = map[string]rules.Value{}
+	}
+	for field, value := range n.Values {
+		if of(field) {
+			snapshot.Values[field] = value
+		}
+	}
+	snapshot.Changes = slices.DeleteFunc(snapshot.Changes, func(c rules.Change) bool { return of(c.Field) })
+	for _, c := range n.Changes {
+		if of(c.Field) {
+			snapshot.Changes = append(snapshot.Changes, c)
+		}
+	}
+	return errors.Join(tx.PutReferral(r), tx.PutSnapshot(n.RecordID, snapshot), tx.Read(n.RecordID, n.Link.Object, nil), tx.Judge(r.ID))
 }
 
 // carryPending has a referral in a restored store be one that joined when it did, for whom nothing is created again. Its records are found again; only
@@ -258,7 +341,8 @@ func (r *Restored) carryPending(tx *Tx, later carried) error {
 }
 
 // carryCampaign has a campaign's brake count what qualified since the backup: otherwise it would let as many go once more. Which sweeps there were tells who
-// was not there yet. Of a campaign that the backup does not know, all is carried over.
+// was not there yet. Of a campaign that the backup does not know, all is carried over. A rule that was changed since, be it back to what the backup has, is
+// another one for the next pass, and counts from then: with the backup's beginning, what changed while another rule was in force would count.
 func carryCampaign(tx *Tx, later Campaign) error {
 	c, err := tx.Campaign(later.ID)
 	if err != nil {
@@ -267,12 +351,18 @@ func carryCampaign(tx *Tx, later Campaign) error {
 	if c.Fingerprint == "" {
 		return tx.PutCampaign(later)
 	}
+	if later.Fingerprint != c.Fingerprint || !later.RuleSince.Equal(c.RuleSince) {
+		c.Fingerprint = changedSince
+	}
 	c.Brake, c.Sweeps, c.CodeFields, c.CodesHidden = later.Brake, later.Sweeps, later.CodeFields, later.CodesHidden
 	if c.FirstSweep == 0 {
 		c.FirstSweep = later.FirstSweep
 	}
 	return tx.PutCampaign(c)
 }
+
+// changedSince is a Fingerprint that no rule has.
+const changedSince = "changed since the backup"
 
 func qualified(s rules.Standing) bool { return s == rules.Delivered || s == rules.Elsewhere }
 

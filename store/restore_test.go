@@ -293,8 +293,8 @@ func TestARestoreKeepsWhoJoinedSince(t *testing.T) {
 		same(t, "what is read of one that is found by its e-mail", other, store.Reading{})
 		same(t, "is looked up, and judged", []any{tx.Joining(joined.ID), tx.ToJudge(2999, 1)}, []any{true, []int64{joined.ID}})
 		known, errKnown := tx.Campaign(101)
-		same(t, "a campaign that was known, with the rule that it had", known, store.Campaign{
-			ID: 101, Fingerprint: "f", Effective: at, FirstSweep: 1, Sweeps: []time.Time{at, later}, Brake: []time.Time{at}, CodeFields: []string{"Lead.Code__c"}, CodesHidden: true,
+		same(t, "a campaign that was known, whose rule was changed since", known, store.Campaign{
+			ID: 101, Fingerprint: "changed since the backup", Effective: at, FirstSweep: 1, Sweeps: []time.Time{at, later}, Brake: []time.Time{at}, CodeFields: []string{"Lead.Code__c"}, CodesHidden: true,
 		})
 		gotAdded, errAdded := tx.Campaign(added.ID)
 		same(t, "a campaign that was added", gotAdded, added)
@@ -437,4 +437,57 @@ func TestAStoreThatIsReplacedKeepsItsOwner(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, "owner where there was none", owner(), [2]int{12347, 12348})
+}
+
+// What was seen of one record cannot be read any more in the store that is replaced: everything else is carried over all the same.
+func TestARecordThatIsDamagedKeepsNothingElseFromBeingCarriedOver(t *testing.T) {
+	path, target := furnishedStore(t, 0), filepath.Join(t.TempDir(), "backup.db")
+	if _, err := backup(t, path, target, false); err != nil {
+		t.Fatal(err)
+	}
+	const damaged, written = "00Q000000000001AAA", "00Q000000000002AAA"
+	ours := []rules.Written{{Field: "Status", Value: "Qualified", From: at, To: at.Add(time.Second)}}
+	changeClosed(t, path, func(tx *store.Tx) error {
+		back, _, err := tx.Referral(5)
+		back.Standing, back.Verdict = rules.Overridden, rules.SetBack("ann")
+		snapshot, _, errSnapshot := tx.Snapshot(written)
+		snapshot.Wrote = ours
+		return errors.Join(err, errSnapshot, tx.PutReferral(back), tx.PutSnapshot(written, snapshot))
+	})
+	edit(t, path, func(tx *bolt.Tx) error {
+		return tx.Bucket([]byte("snapshot")).Put([]byte(damaged), []byte{store.Schema, 255})
+	})
+	done, err := store.Restore(path, target, at, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "that it goes on from the backup, and who stays set back", []any{done.Since, done.SetBack}, []any{true, []int64{5}})
+	changeClosed(t, path, func(tx *store.Tx) error {
+		snapshot, _, err := tx.Snapshot(written)
+		same(t, "what we wrote", snapshot.Wrote, ours)
+		return err
+	})
+	same(t, "problems", check(t, path).Problems, []string{})
+}
+
+// The calls that were made since the backup have been made: a restore does not give them back to the day.
+func TestARestoreKeepsTheCallsThatWereMade(t *testing.T) {
+	path, target := furnishedStore(t, 0), filepath.Join(t.TempDir(), "backup.db")
+	if _, err := backup(t, path, target, false); err != nil {
+		t.Fatal(err)
+	}
+	last := store.LastPass{At: at.Add(time.Hour), Calls: 3}
+	changeClosed(t, path, func(tx *store.Tx) error {
+		return errors.Join(tx.AddCalls(at, 500), tx.AddCalls(at.Add(time.Hour), 30), tx.SetLastPass(last))
+	})
+	if _, err := store.Restore(path, target, at, nil); err != nil {
+		t.Fatal(err)
+	}
+	changeClosed(t, path, func(tx *store.Tx) error {
+		calls, err := tx.Calls(at.Add(time.Hour))
+		pass, errPass := tx.LastPass()
+		same(t, "calls of the day, and the newest pass", []any{calls, pass}, []any{537, last})
+		return errors.Join(err, errPass)
+	})
+	same(t, "problems", check(t, path).Problems, []string{})
 }

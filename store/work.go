@@ -22,7 +22,21 @@ func OpenToWork(path string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err = s.checkAfterCrash(); err == nil {
+	return s.toWork(path)
+}
+
+// OpenThereToWork is OpenToWork for a store that has to be there.
+func OpenThereToWork(path string) (*Store, error) {
+	s, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return s.toWork(path)
+}
+
+func (s *Store) toWork(path string) (*Store, error) {
+	err := s.checkAfterCrash()
+	if err == nil {
 		err = s.Update(func(tx *Tx) error { return tx.write(metaBucket, atWorkKey, []byte("true")) })
 	}
 	if err != nil {

@@ -87,6 +87,7 @@ type Question[Q, A any] struct {
 	name      string
 	online    bool          // needs the services
 	storeless bool          // takes a missing store
+	works     bool          // does a daemon's work, where none runs
 	check     func(Q) error // what makes no sense whatever the store holds; nil where everything may
 	answer    func(ctx context.Context, d *Desk, by Asker, q Q, progress Progress) (A, error)
 }
@@ -99,6 +100,9 @@ func (q Question[Q, A]) Online() bool { return q.online }
 
 // Storeless tells whether there is an answer where there is no store yet.
 func (q Question[Q, A]) Storeless() bool { return q.storeless }
+
+// Works tells whether the answer does what a daemon does, where none runs.
+func (q Question[Q, A]) Works() bool { return q.works }
 
 // Check tells whether a request makes sense, before anybody is asked.
 func (q Question[Q, A]) Check(request Q) error {

@@ -120,6 +120,9 @@ func (d *Desk) sending(tx *store.Tx, them string) (when string, waitsFor rules.R
 	if err != nil || kept {
 		return them + " not sent, because the org is a sandbox (referral_factory.send_from_sandbox)", rules.InSandbox, err
 	}
+	if unknown, err := d.orgUnknown(tx); err != nil || unknown {
+		return them + " sent once a pass has found out that the org is no sandbox", "", err
+	}
 	if d.DeliverNow == nil {
 		return them + " sent by the next run", "", nil
 	}
@@ -137,6 +140,12 @@ func (d *Desk) sending(tx *store.Tx, them string) (when string, waitsFor rules.R
 func (d *Desk) kept(tx *store.Tx) (bool, error) {
 	owner, err := tx.Owner()
 	return owner.Sandbox && !d.Config.ReferralFactory.SendFromSandbox, err
+}
+
+// orgUnknown tells whether what is owed waits until a pass has found out whether the org is a sandbox.
+func (d *Desk) orgUnknown(tx *store.Tx) (bool, error) {
+	owner, err := tx.Owner()
+	return owner.OrgID == "" && !d.Config.ReferralFactory.SendFromSandbox, err
 }
 
 // update carries out an order, and has what is owed by it sent where a daemon can do so at once.

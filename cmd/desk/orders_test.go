@@ -33,7 +33,7 @@ type office struct {
 func newOffice(t *testing.T) *office {
 	t.Helper()
 	s := newStore(t, func(tx *store.Tx) error {
-		var errs []error
+		errs := []error{tx.SetOwner(store.Owner{OrgID: "00D"})}
 		for id, standing := range map[int64]rules.Standing{
 			1001: rules.Pending, 1002: rules.Pending, 1003: rules.Pending, 1004: rules.Delivered, 1005: rules.Rejected, 1006: rules.Owed, 1007: rules.Owed,
 			1008: rules.Pending, 1009: rules.Pending,

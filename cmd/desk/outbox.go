@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -42,7 +43,8 @@ var OutboxQuestion = view("outbox-list", func(d *Desk, tx *store.Tx, _ Nothing) 
 
 func (d *Desk) outbox(tx *store.Tx) ([]OutboxLine, error) {
 	kept, err := d.kept(tx)
-	if err != nil {
+	unknown, errUnknown := d.orgUnknown(tx)
+	if err := errors.Join(err, errUnknown); err != nil {
 		return nil, err
 	}
 	debts, err := tx.Debts()
@@ -55,7 +57,7 @@ func (d *Desk) outbox(tx *store.Tx) ([]OutboxLine, error) {
 		if err != nil {
 			return nil, err
 		}
-		lines = append(lines, owedLine(debt, r, kept))
+		lines = append(lines, owedLine(debt, r, kept, unknown))
 	}
 	err = tx.Referrals(func(r rules.Referral) error {
 		if r.Standing == rules.Rejected { // a qualification that is refused has left the outbox
@@ -78,7 +80,7 @@ func (d *Desk) outbox(tx *store.Tx) ([]OutboxLine, error) {
 
 const parkedWaitsFor = "an operator: outbox retry, or outbox drop"
 
-func owedLine(debt store.Debt, r rules.Referral, kept bool) OutboxLine {
+func owedLine(debt store.Debt, r rules.Referral, kept, unknown bool) OutboxLine {
 	l := OutboxLine{
 		Referral: debt.Referral, Campaign: debt.Campaign, Code: r.Code, Kind: "qualify", Since: debt.Since, By: debt.By,
 		Attempts: debt.Attempts, SentAt: debt.SentAt, Trouble: debt.Trouble,
@@ -96,6 +98,8 @@ func owedLine(debt store.Debt, r rules.Referral, kept bool) OutboxLine {
 		l.State, l.WaitsFor = Open, fmt.Sprintf("the outcome of the request before, which was for the opposite; nothing is sent before %s by Referral Factory's clock", until)
 	case !debt.SentAt.IsZero():
 		l.State, l.WaitsFor = Open, fmt.Sprintf("a read that shows what became of the request; it is not sent again before %s by Referral Factory's clock", until)
+	case unknown:
+		l.State, l.WaitsFor = Waiting, "a pass that finds out whether the org is a sandbox"
 	case debt.Trouble != "":
 		l.State, l.WaitsFor = Waiting, "the next try, after the trouble"
 	default:

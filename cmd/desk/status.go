@@ -333,7 +333,7 @@ type PollAnswer struct {
 }
 
 // PollQuestion has everything done at once: sweep, poll, deliver.
-var PollQuestion = Question[Nothing, PollAnswer]{name: "poll", online: true, answer: func(ctx context.Context, d *Desk, _ Asker, _ Nothing, _ Progress) (a PollAnswer, err error) {
+var PollQuestion = Question[Nothing, PollAnswer]{name: "poll", online: true, works: true, answer: func(ctx context.Context, d *Desk, _ Asker, _ Nothing, _ Progress) (a PollAnswer, err error) {
 	a.Acts, a.Qualified = map[string]int{}, []int64{}
 	var before uint64
 	if err := d.Store.View(func(tx *store.Tx) error { before = tx.LedgerLength(); return nil }); err != nil {

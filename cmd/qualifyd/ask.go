@@ -61,6 +61,7 @@ func ask[Q, A any](ctx context.Context, a *app, q desk.Question[Q, A], request Q
 type needs interface {
 	Online() bool    // the services
 	Storeless() bool // no store, where there is none
+	Works() bool     // the store as a daemon has it
 }
 
 // deskOnFile opens the store of a stopped daemon, never making one, and with the clients of both services where the question needs them.
@@ -72,7 +73,11 @@ func (a *app) deskOnFile(c config.Config, q needs) (*desk.Desk, error) {
 			return nil, err
 		}
 	}
-	s, err := store.Open(c.Store.Path)
+	open := store.Open
+	if q.Works() {
+		open = store.OpenThereToWork
+	}
+	s, err := open(c.Store.Path)
 	if err != nil && !q.Storeless() {
 		return nil, err
 	}

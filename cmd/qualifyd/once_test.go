@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"qualifyd/store"
 	"qualifyd/sync/sandbox"
 )
 
@@ -281,6 +283,52 @@ func TestASandboxOrgQualifiesNobodyForReal(t *testing.T) {
 	w.run("run", "--once").want(exitDone, "referrals wait for a person", `"reason":"sandbox"`)
 	w.run("explain", ann.Code).want(exitDone, "sandbox")
 	w.wantPuts(0)
+}
+
+// qualifyd poll does a daemon's work where none runs: on a store that was not closed, it looks first whether that is whole, and it makes none.
+func TestAPollChecksAStoreThatWasNotClosed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, watching)
+	w.run("poll").want(exitFailed, "there is no store")
+	w.open()
+	s, err := store.OpenToWork(w.storePath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Update(func(tx *store.Tx) error { return tx.Owe(store.Debt{Referral: 999, Campaign: 101}) })
+	killed := readFile(t, w.storePath())
+	if err := errors.Join(err, s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	w.write("qualifyd.db", string(killed))
+	for _, command := range [][]string{{"run", "--once"}, {"poll"}} {
+		w.run(command...).want(exitFailed, "ended without closing the store", "something is owed about referral 999, which is not known")
+	}
+}
+
+// Whether an org is a sandbox only Salesforce tells. Where it has not been reached yet, an order to qualify somebody waits for it.
+func TestNothingIsSentBeforeItIsKnownWhetherTheOrgIsASandbox(t *testing.T) {
+	t.Parallel()
+	for name, isSandbox := range map[string]bool{"a sandbox": true, "a live org": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, watching)
+			w.org.SetSandbox(isSandbox)
+			w.org.SetFault(always("/", sandbox.HTML(503)))
+			ann := w.refer("Ann", 101)
+			w.run("run", "--once").want(exitIncomplete)
+			w.run("qualify", ann.Code, "--reason", "won by phone").want(exitDone, "is owed; it is sent once a pass has found out that the org is no sandbox")
+			w.run("run", "--once").want(exitIncomplete, "it is not known yet whether the org is a sandbox")
+			w.run("outbox", "list").want(exitDone, "waits for: a pass that finds out whether the org is a sandbox")
+			w.wantPuts(0)
+			w.org.SetFault(nil)
+			w.pass()
+			if isSandbox {
+				w.wantPuts(0)
+				return
+			}
+			w.wantQualified(ann)
+		})
+	}
 }
 
 // Every run of the other tests is looked through for secrets at info; here the log tells all it can.

@@ -6,12 +6,16 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
 
+	"qualifyd/cmd/config"
+	"qualifyd/cmd/console"
 	"qualifyd/cmd/desk"
 	"qualifyd/sync/sandbox"
 )
@@ -255,4 +259,31 @@ func TestAStoreThatAnotherProcessHasAndNobodyListens(t *testing.T) {
 	s := w.lock()
 	defer s.Close()
 	w.run("explain", "1001").want(exitFailed, "in use by another process", "no running qualifyd listens for this store", "qualifyd.sock", "hint: another qualifyd has the store")
+}
+
+// A daemon that is just starting has the store before it listens. Whoever comes in between is answered as soon as it does.
+func TestWhoComesWhileADaemonStartsIsAnswered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, watching)
+	w.open()
+	w.known("Ann", 101)
+	for _, command := range [][]string{{"referrals", "list"}, {"ledger", "export"}, {"store", "backup", filepath.Join(w.folder, "backup.db")}} {
+		s := w.lock()
+		c, err := config.LoadOffline(w.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		listening := make(chan *console.Socket)
+		time.AfterFunc(500*time.Millisecond, func() {
+			socket, err := console.Listen(&desk.Desk{Config: c, Store: s}, exitCode, zerolog.Nop())
+			if err != nil {
+				t.Error(err)
+			}
+			listening <- socket
+		})
+		w.run(command...).want(exitDone)
+		if err := errors.Join((<-listening).Close(), s.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

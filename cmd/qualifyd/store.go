@@ -157,12 +157,16 @@ func (a *app) backupToStdout(ctx context.Context, c config.Config) error {
 
 // fetch writes a stream to out: from the running daemon, or from the store's file where none runs.
 func fetch[Q any](ctx context.Context, c config.Config, s desk.Stream[Q], request Q, out io.Writer) error {
-	nobody := console.Fetch(ctx, console.Sockets(c.Store.Path), c.Store.Path, s, request, out)
+	sockets := console.Sockets(c.Store.Path)
+	nobody := console.Fetch(ctx, sockets, c.Store.Path, s, request, out)
 	if !errors.Is(nobody, console.ErrNobody) {
 		return nobody
 	}
 	opened, err := store.Open(c.Store.Path)
-	if errors.Is(err, store.ErrLocked) {
+	if errors.Is(err, store.ErrLocked) { // by a daemon that was just starting
+		if again := console.Fetch(ctx, sockets, c.Store.Path, s, request, out); !errors.Is(again, console.ErrNobody) {
+			return again
+		}
 		return fmt.Errorf("%w, and %w", err, nobody)
 	}
 	if err != nil {

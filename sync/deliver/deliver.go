@@ -14,9 +14,11 @@
 package deliver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -88,6 +90,8 @@ func (d *Deliverer) Run(ctx context.Context, patient bool) error {
 	if ready, err := d.ready(len(debts)); err != nil || !ready {
 		return err
 	}
+	// Those in trouble come last: a few of whom the service always stumbles would else end every run before the rest was tried.
+	slices.SortStableFunc(debts, func(a, b store.Debt) int { return cmp.Compare(min(len(a.Trouble), 1), min(len(b.Trouble), 1)) })
 	r := &round{Deliverer: d, debts: debts, patient: patient, problems: make([]error, len(debts))}
 	r.run(ctx)
 	return errors.Join(r.problems...)
@@ -104,11 +108,14 @@ func (d *Deliverer) ready(debts int) (bool, error) {
 	if err := d.Store.View(func(tx *store.Tx) (err error) { owner, err = tx.Owner(); return err }); err != nil {
 		return false, fmt.Errorf("%w: %w", ErrStore, err)
 	}
-	if !owner.Sandbox || d.SendFromSandbox {
+	switch {
+	case d.SendFromSandbox, owner.OrgID != "" && !owner.Sandbox:
 		return true, nil
-	}
-	if debts > 0 {
+	case debts == 0:
+	case owner.Sandbox:
 		d.Log.Warn().Int(logged.Owed, debts).Msg("the org is a sandbox: what is owed is kept, and not sent (referral_factory.send_from_sandbox)")
+	default: // only an order can have come before the first pass that reached Salesforce
+		d.Log.Warn().Int(logged.Owed, debts).Msg("it is not known yet whether the org is a sandbox: what is owed is not sent before a pass has found out")
 	}
 	return false, nil
 }
@@ -182,6 +189,8 @@ func (d *Deliverer) deliver(ctx context.Context, id int64) error {
 	case read.answer.Since.Before(debt.OpenUntil()): // a slow answer may show how the user was when it began
 		return fmt.Errorf("%w: user %d is %s, and the request of %s may be under way; it is read again from %s on",
 			ErrOpen, id, read.shown(), debt.SentAt.Format(time.TimeOnly), debt.OpenUntil().Format(time.TimeOnly))
+	case !debt.Undo && read.user.CampaignID != debt.Campaign: // whose reward would be another
+		return d.reject(id, false, read.date(), fmt.Sprintf("the user is in campaign %d by now, and it was earned in campaign %d", read.user.CampaignID, debt.Campaign))
 	case d.Preview != nil:
 		d.Preview(r)
 		return nil
@@ -263,10 +272,14 @@ func (d *Deliverer) hear(tx *store.Tx, id int64, qualifiedOn string, answer refe
 	return tx.PutReferral(r)
 }
 
-// gone parks an entry whose user is gone; but where the list of users is gone as well, it is the address that is wrong.
+// gone parks an entry whose user is gone; but where the list of users is gone as well, or has nobody, it is the address that is wrong, or the service.
 func (d *Deliverer) gone(ctx context.Context, id int64, at time.Time) error {
-	if _, _, err := d.rf.Users(ctx, 1); err != nil {
-		return fmt.Errorf("user %d is not there; is anybody: %w", id, err)
+	page, _, err := d.rf.Users(ctx, 1)
+	if err == nil && len(page.Users)+len(page.Skipped) == 0 {
+		err = errors.New("Referral Factory shows no users at all")
+	}
+	if err != nil {
+		return d.trouble(ctx, id, fmt.Errorf("user %d is not there; is anybody: %w", id, err))
 	}
 	return d.reject(id, false, at, "the user is gone at Referral Factory")
 }

@@ -325,6 +325,40 @@ func TestTheUserIsGone(t *testing.T) {
 	})
 }
 
+// A service that shows nobody at all, as one that has just come back without its data, does not say that somebody is gone.
+func TestNobodyIsGoneWhereNobodyIsThere(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		id := w.owe()
+		w.rf.SetFault(func(r *http.Request) *sandbox.Fault {
+			if strings.HasSuffix(r.URL.Path, "/users") {
+				return &sandbox.Fault{Status: http.StatusOK, Body: `{"data":[],"links":{"next":null},"meta":{"current_page":1,"last_page":1,"total":0}}`}
+			}
+			return &sandbox.Fault{Status: http.StatusNotFound, Body: `{"message":"User not found"}`}
+		})
+		same(t, "run", kind(w.run()), "trouble")
+		same(t, "standing", w.referral(id).Standing, rules.Owed)
+		w.rf.SetFault(nil)
+		w.settled()
+		w.deliveredOnce("once they are there again", id)
+	})
+}
+
+// Whoever is another campaign's by now is not qualified there by a rule of this one. Setting somebody back pays nobody.
+func TestWhoIsInAnotherCampaignByNowIsNotQualified(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		id := w.owe()
+		w.rf.SetFault(func(r *http.Request) *sandbox.Fault {
+			if r.Method != http.MethodGet {
+				return nil
+			}
+			return &sandbox.Fault{Status: http.StatusOK, Body: fmt.Sprintf(`{"data":{"id":%d,"campaign_id":%d,"qualified_at":null}}`, id, campaign+1)}
+		})
+		same(t, "run", w.run(), error(nil))
+		same(t, "requests", w.requests, []string{get(id)})
+		w.isRejected(id)
+	})
+}
+
 func TestAPreviewTellsAndSendsNothing(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		id, fast := w.owe(), w.owe()

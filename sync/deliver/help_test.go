@@ -60,6 +60,7 @@ func newWorld(t *testing.T, rf *sandbox.ReferralFactory, s *store.Store) *world 
 	t.Helper()
 	w := &world{t: t, rf: rf, store: s}
 	t.Cleanup(func() { w.store.Close() })
+	w.update(func(tx *store.Tx) error { return tx.SetOwner(store.Owner{OrgID: "00D"}) })
 	w.connect(300)
 	return w
 }

@@ -478,3 +478,25 @@ func TestADeliveryEndsWithTheKeyThatItBeganWith(t *testing.T) {
 		same(t, "requests with a key that is not known, by the next delivery", others, 0)
 	})
 }
+
+// Three users of whom the service always stumbles stop every run that tries them first; each run of run --once would.
+func TestWhoIsInTroubleDoesNotKeepTheRestFromBeingTried(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		bad := []int64{w.owe(), w.owe(), w.owe()}
+		good := w.owe()
+		w.rf.SetFault(func(r *http.Request) *sandbox.Fault {
+			for _, id := range bad {
+				if strings.HasSuffix(r.URL.Path, fmt.Sprint("/", id)) {
+					return &sandbox.Fault{Status: http.StatusInternalServerError}
+				}
+			}
+			return nil
+		})
+		for range 3 {
+			if err := w.run(); err == nil {
+				t.Error("got no error, want the trouble")
+			}
+		}
+		same(t, "standing of the fourth", w.referral(good).Standing, rules.Delivered)
+	})
+}

@@ -685,3 +685,54 @@ func (w *world) damageSnapshot(recordID string) {
 	}
 	w.open()
 }
+
+// A cache or a proxy that forgets which page was asked for answers with the first one for ever. A sweep then ends with that, and so does finding out
+// whose the account is.
+func TestAListThatDoesNotTurnItsPagesEndsTheSweep(t *testing.T) {
+	for name, rows := range map[string]string{
+		"somebody": `{"id":1001,"campaign_id":101,"referrer_id":1000,"code":"abc","signed_up_at":"2026-11-01","qualified_at":null}`, "unreadable": `{"id":"x"}`,
+	} {
+		for when, known := range map[string]bool{"at first": false, "with another key": true} {
+			t.Run(name+" "+when, func(t *testing.T) {
+				story(t, one(fieldCampaign()), func(w *world) {
+					if known {
+						w.Known("Ann")
+						w.rf.RotateKey()
+						w.Restart()
+					}
+					w.rf.SetFault(func(r *http.Request) *sandbox.Fault {
+						return &sandbox.Fault{Status: http.StatusOK, Body: `{"data":[` + rows + `],"links":{"next":"https://api.referral-factory.com/api/v2/users?page=2"}}`}
+					})
+					ctx, cancel := context.WithTimeout(w.ctx, time.Hour)
+					defer cancel()
+					err := w.poller.Sweep(ctx)
+					if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "page 2 of the users is page 1 again") {
+						t.Errorf("got %v, want that the pages do not turn", err)
+					}
+				})
+			})
+		}
+	}
+}
+
+// A service that shows nobody at all for a moment has not shown a campaign's first sweep: else all who were there already would be taken for newcomers
+// afterwards, and a Lead be made for each.
+func TestAListOfNobodyIsNoWholeSweep(t *testing.T) {
+	added := creating(fieldCampaign(), rules.DoNothing)
+	added.ID = 201
+	running(t, one(fieldCampaign()), func(w *world) {
+		w.Known("Ann")
+		w.rf.AddCampaign(added.ID, "Partner circle")
+		w.Refer("Bob", added.ID)
+		w.Configure(func(o *poll.Options) { o.Campaigns = append(o.Campaigns, added) })
+		w.rf.SetFault(func(r *http.Request) *sandbox.Fault {
+			return &sandbox.Fault{Status: http.StatusOK, Body: `{"data":[],"links":{"next":null},"meta":{"current_page":1,"last_page":1,"total":0}}`}
+		})
+		if err := w.TryPass(); err == nil || !strings.Contains(err.Error(), "shows no users at all") {
+			t.Errorf("got %v, want that nobody is shown", err)
+		}
+		w.rf.SetFault(nil)
+		w.Passes(2)
+		w.WantRecords("Lead", 0)
+	})
+}

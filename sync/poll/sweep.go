@@ -60,15 +60,20 @@ func (s *sweep) run(ctx context.Context) error {
 // sweep is not whole.
 func (s *sweep) sweepPages(ctx context.Context, number uint64) (start time.Time, whole bool, err error) {
 	total, read := -1, 0
+	var before referralfactory.Page
 	for page := 1; ; page++ {
 		var begun uint64
 		if err := s.view(func(tx *store.Tx) error { begun = tx.LedgerLength(); return nil }); err != nil {
 			return start, false, err
 		}
 		got, answer, err := s.rf.Users(ctx, page)
+		if err == nil {
+			err = turned(before, got, page)
+		}
 		if err != nil {
 			return start, false, err
 		}
+		before = got
 		for _, skipped := range got.Skipped {
 			s.Log.Warn().Err(skipped).Int(logged.PageNumber, page).Msg("a user of Referral Factory cannot be read and is left out")
 		}
@@ -79,6 +84,11 @@ func (s *sweep) sweepPages(ctx context.Context, number uint64) (start time.Time,
 			return start, false, err
 		}
 		read += len(got.Users) + len(got.Skipped)
+		if read == 0 {
+			if known, err := s.knowsAnybody(); err != nil || known {
+				return start, false, errors.Join(err, errNobody)
+			}
+		}
 		if read > 0 {
 			s.tell("reading users of Referral Factory", read, max(got.Total, 0))
 		}
@@ -90,6 +100,15 @@ func (s *sweep) sweepPages(ctx context.Context, number uint64) (start time.Time,
 			return start, true, nil
 		}
 	}
+}
+
+// turned tells where a page has the rows of the one before: that would go on for ever. Users who come or go meanwhile move some rows, and not all of them.
+func turned(before, got referralfactory.Page, page int) error {
+	sameUser := func(a, b referralfactory.User) bool { return a.ID == b.ID }
+	if len(got.Users)+len(got.Skipped) == 0 || len(got.Skipped) != len(before.Skipped) || !slices.EqualFunc(got.Users, before.Users, sameUser) {
+		return nil
+	}
+	return fmt.Errorf("page %d of the users is page %d again; look for a cache or a proxy that forgets which page was asked for", page, page-1)
 }
 
 // keep stores what a page says of the campaigns' referrals. begun is the ledger's length when the page was asked for.
@@ -270,16 +289,19 @@ func (s *sweep) checkAccount(ctx context.Context) error {
 
 // findKnown pages through the users until one of them is known. Where none is, and the store knows anybody, it is another account.
 func (s *sweep) findKnown(ctx context.Context) error {
-	somebody := errors.New("somebody")
-	err := s.view(func(tx *store.Tx) error { return tx.Outlines(func(store.Outline) error { return somebody }) })
-	if !errors.Is(err, somebody) {
+	if known, err := s.knowsAnybody(); err != nil || !known {
 		return err
 	}
+	var before referralfactory.Page
 	for page := 1; ; page++ {
 		got, _, err := s.rf.Users(ctx, page)
+		if err == nil {
+			err = turned(before, got, page)
+		}
 		if err != nil {
 			return fmt.Errorf("is it the same Referral Factory account: %w", err)
 		}
+		before = got
 		known := false
 		err = s.view(func(tx *store.Tx) error {
 			for _, u := range got.Users {
@@ -299,6 +321,20 @@ func (s *sweep) findKnown(ctx context.Context) error {
 				ErrOtherAccount)
 		}
 	}
+}
+
+// errNobody is no whole sweep: a service that shows nobody at all, where somebody is known, has come back without its data, say. Who was there already would be
+// a newcomer after it.
+var errNobody = errors.New("Referral Factory shows no users at all, and did before")
+
+// knowsAnybody tells whether any referral is known.
+func (s *sweep) knowsAnybody() (bool, error) {
+	somebody := errors.New("somebody")
+	err := s.view(func(tx *store.Tx) error { return tx.Outlines(func(store.Outline) error { return somebody }) })
+	if errors.Is(err, somebody) {
+		return true, nil
+	}
+	return false, err
 }
 
 // SetKey has Referral Factory called with another key, by which an account is reached. A sweep that is under way ends with the one that it began with.

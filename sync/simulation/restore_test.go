@@ -129,7 +129,7 @@ func (m *model) campaignRestored(c *campaign, then campaign) {
 	switch {
 	case then.firstTry.IsZero():
 		c.changed, c.perhaps, c.former, c.firstTry, c.firstDone = now.changed, now.perhaps, now.former, now.firstTry, now.firstDone
-	case !now.same(then.rule):
+	case !now.same(then.rule), !now.firstTry.Equal(then.firstTry): // it was another for a while
 		m.ruleChanges(c)
 	}
 	if then.firstDone.IsZero() && !then.firstTry.IsZero() { // a pass that died may have known it, or not
