@@ -269,17 +269,23 @@ func (t *pass) madeByUs(tx *store.Tx, r rules.Referral, c rules.Campaign, intent
 }
 
 // fromIntent tells whether a record that carries the referral's code or e-mail is the one that a create request asked for: it is of the object, not older
-// than the request, and has the code that was written into it. A person may have made another with the same e-mail meanwhile.
+// than the request, and has the code that was written into it, or where the code cannot be read the watched values. A person may have made another with the
+// same e-mail meanwhile.
 func (t *pass) fromIntent(c rules.Campaign, intent store.Intent, s seen) bool {
 	if intent.RecordID != "" || s.Object != intent.Object || s.Created.Before(intent.Since) {
 		return false
 	}
 	field := t.codeField(c, s.Object)
 	code, readable := s.codes[field]
+	same := true
 	for name, wrote := range intent.Values {
-		if f, _ := t.described[s.Object].Field(name); readable && f.Name == field {
+		f, _ := t.described[s.Object].Field(name)
+		if readable && f.Name == field {
 			return code == wrote
 		}
+		if text, shown := s.Fields[f.Name]; shown {
+			same = same && rules.Equal(rules.Type(f.Type), text, wrote)
+		}
 	}
-	return true
+	return same
 }

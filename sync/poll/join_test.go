@@ -541,6 +541,33 @@ func TestALostMarkOfARecordThatBecomesAnothersQualifiesNobody(t *testing.T) {
 	}
 }
 
+// While a create is under way, whose answer is lost, a person makes a Lead with the same e-mail. Without codes the two are told apart by what we wrote, so
+// that ours is not taken for a person's.
+func TestALeadOfThatMinuteIsNotTakenForTheOneThatWeMade(t *testing.T) {
+	c := creating(fieldCampaign(), rules.CreateNew)
+	c.CodeField, c.Field, c.Value = "", "LeadSource", "Partner Referral"
+	c.Fields = append(c.Fields, rules.Mapping{To: "LeadSource", Fixed: "Partner Referral"})
+	running(t, one(c), func(w *world) {
+		ann := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+		lost := once(isCreate, &sandbox.Fault{Lost: true})
+		w.org.SetFault(func(r *http.Request) *sandbox.Fault {
+			fault := lost(r)
+			if fault != nil {
+				w.After(time.Second)
+				w.org.Create("Lead", sandbox.Fields{"LastName": "Ann", "Company": "Acme", "Email": "ann@example.com"})
+			}
+			return fault
+		})
+		for range 4 {
+			w.TryPass()
+			w.After(time.Minute)
+		}
+		w.WantRecords("Lead", 2)
+		w.WantLinks(ann, w.org.IDs("Lead")...)
+		w.WantOnly()
+	})
+}
+
 // A record that a person has pinned to somebody else of the campaign is not marked for another who has its e-mail.
 func TestWhatIsPinnedToAnotherIsNotMarked(t *testing.T) {
 	running(t, one(creating(fieldCampaign(), rules.Update)), func(w *world) {

@@ -240,7 +240,8 @@ func (m *model) polledFor(c *campaign, p *run, due bool) {
 		m.lookThrough(p)
 		return
 	}
-	if c.firstDone.IsZero() && c.sweptBefore(p.from) && m.allShown(c) {
+	joins := !c.create || m.recognises(c) // else somebody may wait to be joined
+	if c.firstDone.IsZero() && c.sweptBefore(p.from) && m.allShown(c) && joins {
 		c.firstDone = p.end
 	}
 	c.codesSeen = c.codesSeen || m.shown(c, c.object) && m.clear(c, c.object, c.codeField)
