@@ -31,6 +31,7 @@ type referral struct {
 	blockers   map[*record]bool // records that block it for certain
 	mayBlocked bool
 	lookedUp   bool // a pass may have looked it up
+	wasDecided bool // a pass did not look it up, for it was decided
 	ties       map[*record]*tie
 
 	orderAct  int  // of the newest order about it
@@ -385,6 +386,9 @@ func (m *model) judge(r *referral, p *run) {
 	if !r.maybeKnown || r.campaign.method == "none" {
 		return
 	}
+	if standing := m.knownOf(r).Standing; standing == rules.Elsewhere || standing == rules.Overridden {
+		r.wasDecided = true
+	}
 	may, must, why := false, false, ""
 	for _, one := range m.w.truth.order {
 		own := m.owner(r.campaign, one)
@@ -407,7 +411,8 @@ func (m *model) judge(r *referral, p *run) {
 	if r.shown && !r.may {
 		r.may, r.why = true, why
 	}
-	waits := r.campaign.create && !m.recognises(r.campaign) // nobody is looked up for whom a record would be made while codes are hidden
+	// While codes are hidden nobody is looked up for whom a record would be made, and who was decided before may have no record yet.
+	waits := (r.campaign.create || r.wasDecided) && !m.recognises(r.campaign)
 	must = must && m.allShown(r.campaign) && !waits && !r.mayBlocked && r.knownAt(p.from) && !r.unsure
 	switch {
 	case must:
