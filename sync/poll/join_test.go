@@ -568,6 +568,35 @@ func TestALeadOfThatMinuteIsNotTakenForTheOneThatWeMade(t *testing.T) {
 	})
 }
 
+// A create of unknown outcome is repeated, and refused for good. The record that a person makes by hand the day after is theirs, not ours.
+func TestALeadOfTheDayAfterIsNotTakenForTheOneThatWasRefused(t *testing.T) {
+	c := creating(fieldCampaign(), rules.CreateNew)
+	c.CodeField, c.Field, c.Value = "", "LeadSource", "Partner Referral"
+	c.Fields = append(c.Fields, rules.Mapping{To: "LeadSource", Fixed: "Partner Referral"})
+	running(t, one(c), func(w *world) {
+		ann := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+		faults := []*sandbox.Fault{{Refused: true}, sandbox.Refusal(http.StatusBadRequest, "FIELD_CUSTOM_VALIDATION_EXCEPTION", "no")}
+		w.org.SetFault(func(r *http.Request) *sandbox.Fault {
+			if !isCreate(r) || len(faults) == 0 {
+				return nil
+			}
+			fault := faults[0]
+			faults = faults[1:]
+			return fault
+		})
+		for range 5 {
+			w.TryPass()
+			w.After(time.Minute)
+		}
+		w.WantNot(ann, rules.JoinRefused)
+		w.After(20 * time.Hour)
+		lead := w.org.Create("Lead", sandbox.Fields{"LastName": "Ann", "Company": "Acme", "Email": "ann@example.com", "LeadSource": "Partner Referral"})
+		w.Passes(2)
+		w.WantLinks(ann, lead)
+		w.WantOnly(ann)
+	})
+}
+
 // A record that a person has pinned to somebody else of the campaign is not marked for another who has its e-mail.
 func TestWhatIsPinnedToAnotherIsNotMarked(t *testing.T) {
 	running(t, one(creating(fieldCampaign(), rules.Update)), func(w *world) {

@@ -105,9 +105,18 @@ func (w *world) restored(now, backup []byte) (content []byte, since bool) {
 // replaced has kept of people: when they joined, who was qualified, who was set back, and what is under way. standing is what that had.
 func (m *model) restored(b *backup, standing map[*referral]rules.Standing) {
 	m.lastPoll = b.lastPoll
+	before := m.owners
 	m.owners = map[claim]*ownership{}
 	for k, own := range b.owners {
 		m.owners[k] = &own
+	}
+	for _, c := range m.w.campaigns {
+		for _, one := range m.w.truth.order {
+			if own := before[claim{c.id, one.id}]; own != nil && one.noted() {
+				kept := m.owner(c, one)
+				kept.now, kept.merged = union(kept.now, own.now...), kept.merged || own.merged
+			}
+		}
 	}
 	for _, r := range m.w.people.list {
 		r.forget(b.referrals[r])
@@ -118,6 +127,11 @@ func (m *model) restored(b *backup, standing map[*referral]rules.Standing) {
 	for _, c := range m.w.campaigns {
 		m.campaignRestored(c, b.campaigns[c])
 	}
+}
+
+// noted tells whether a restore may carry over what was known of a record, and whose it was: how it became what it is was not a person's doing.
+func (r *record) noted() bool {
+	return r.ours || r.marked || slices.ContainsFunc(r.versions, func(v version) bool { return v.rewritten })
 }
 
 // campaignRestored is what of a campaign is known again as it was: but for the sweeps, and for one that the backup did not know, whose rule counts from when
@@ -142,7 +156,7 @@ func (m *model) campaignRestored(c *campaign, then campaign) {
 func (r *referral) forget(then referral) {
 	then = then.copied()
 	for one, now := range r.ties { // what was seen of a record that was made or marked since the backup is kept
-		if one.ours || one.marked {
+		if one.noted() {
 			before := then.tie(one)
 			before.mayReach, before.maybeBelow = before.mayReach || now.mayReach, append(before.maybeBelow, now.maybeBelow...)
 		}
