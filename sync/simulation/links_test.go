@@ -331,6 +331,11 @@ func (m *model) pinned(r *referral, one *record) {
 	}
 	was := own.pinned
 	own.now, own.before, own.pinned, own.disputed = []int64{r.id}, nil, r, false
+	if len(r.blockers) > 0 || r.mayBlocked { // of who is blocked not all records are linked, and so looked at
+		for _, t := range r.ties {
+			t.below, t.reached = false, false
+		}
+	}
 	r.blockers, r.mayBlocked, r.pinnedOne = nil, false, true
 	if was != nil && was != r && !m.hasPin(was) {
 		was.pinnedOne, was.lookedUp, was.orderAct = false, false, r.orderAct
