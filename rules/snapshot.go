@@ -233,15 +233,24 @@ func (s *Snapshot) Write(values map[string]string, watched []string, from, to ti
 	}
 }
 
-// Asked notes values that we asked to be written, between two instants, and have no answer about: what becomes so by then is our doing.
+// Asked notes values that we asked to be written, between two instants, and have no answer about: what becomes so by then is our doing. Requests that
+// follow each other closely, as while no answer comes for hours, are noted as one.
 func (s *Snapshot) Asked(values map[string]string, from, to time.Time) {
 	for field, text := range values {
 		asked := Written{field, text, from, to.Add(lostWriteWithin)}
-		known := func(w Written) bool {
-			return w.Field == field && w.Value == text && w.From.Equal(from) && w.To.Equal(asked.To)
-		}
-		if !slices.ContainsFunc(s.Wrote, known) {
+		i := slices.IndexFunc(s.Wrote, func(w Written) bool {
+			return w.Field == field && w.Value == text && !asked.From.After(w.to()) && !w.From.After(asked.To)
+		})
+		if i < 0 {
 			s.Wrote = append(s.Wrote, asked)
+			continue
+		}
+		w := &s.Wrote[i]
+		if w.To = w.to(); w.To.Before(asked.To) {
+			w.To = asked.To
+		}
+		if asked.From.Before(w.From) {
+			w.From = asked.From
 		}
 	}
 }

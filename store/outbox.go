@@ -22,7 +22,7 @@ type Intent struct {
 	Values   map[string]string // the same as Salesforce will show it
 	Since    time.Time         // service time just before the first request
 	At       time.Time         // the same of the newest one
-	Repeated bool              // it was asked for before, and nobody knows what became of that
+	Repeated bool              // a create that was asked for before, and nobody knows what became of that
 }
 
 // Intent returns what was begun for a referral.

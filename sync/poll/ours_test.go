@@ -1,0 +1,72 @@
+package poll_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"qualifyd/store"
+	"qualifyd/sync/sandbox"
+)
+
+func isPatch(r *http.Request) bool { return r.Method == http.MethodPatch }
+
+// A mark whose answer was lost is settled hours later, when Salesforce is to be had again. What a person did with the field meanwhile is theirs.
+func TestWhatAPersonDoesBeforeALostMarkIsSettledIsTheirs(t *testing.T) {
+	for name, test := range map[string]struct {
+		then      []string // the sources that people enter, an hour apart
+		qualifies bool
+	}{
+		"another value":                      {[]string{"Web"}, false},
+		"another value, and then ours again": {[]string{"Web", "Partner Referral"}, true},
+		"emptied":                            {[]string{""}, false},
+		"emptied, and then ours again":       {[]string{"", "Partner Referral"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			running(t, markingAndWatching(), func(w *world) {
+				w.org.Track("Lead", "LeadSource", true)
+				ann := w.Known("Ann", 201)
+				_, lead := w.twoLeadsAndALostMark(ann, "Other")
+				for _, source := range test.then {
+					w.After(time.Hour)
+					w.org.Update("Lead", lead, sandbox.Fields{"LeadSource": source})
+				}
+				w.After(time.Hour)
+				w.Passes(4)
+				if test.qualifies {
+					w.WantOnly(ann)
+				} else {
+					w.WantOnly()
+				}
+			})
+		})
+	}
+}
+
+// While Salesforce takes requests and answers none of those that write, what a mark asks for is noted once, however many requests there are.
+func TestAMarkThatIsRepeatedForHoursIsNotedOnce(t *testing.T) {
+	running(t, markingAndWatching(), func(w *world) {
+		ann := w.Known("Ann", 201)
+		lead := w.Lead(ann, sandbox.Fields{codeField: ""})
+		w.After(26 * time.Hour)
+		w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: ann.Email})
+		w.org.SetFault(always(isPatch, &sandbox.Fault{Refused: true}))
+		for range 120 {
+			w.TryPass()
+			w.After(time.Minute)
+		}
+		w.org.SetFault(nil)
+		w.Passes(2)
+		err := w.store.View(func(tx *store.Tx) error {
+			s, _, err := tx.Snapshot(lead)
+			if len(s.Wrote) > 4 { // a code and a source, asked for and written
+				t.Errorf("got %d values noted as written, want 4 at most", len(s.Wrote))
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		w.WantOnly()
+	})
+}
