@@ -70,3 +70,36 @@ func TestAMarkThatIsRepeatedForHoursIsNotedOnce(t *testing.T) {
 		w.WantOnly()
 	})
 }
+
+// A create that was never carried out made none of the Leads that people make later.
+func TestALostCreateIsNotTakenForALeadThatAPersonMakesLater(t *testing.T) {
+	for name, decided := range map[string]bool{"Salesforce is away for hours": false, "the referral is decided": true} {
+		t.Run(name, func(t *testing.T) {
+			all := markingAndWatching()
+			all[0].CodeField = ""
+			running(t, all, func(w *world) {
+				ann := w.Known("Ann", 201)
+				again := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: ann.Email})
+				w.org.SetFault(func(r *http.Request) *sandbox.Fault {
+					if isCreate(r) {
+						return &sandbox.Fault{Refused: true}
+					}
+					return nil
+				})
+				w.TryPass()
+				w.org.SetFault(nil)
+				w.WantRecords("Lead", 0)
+				if decided {
+					w.rf.SetQualified(again.ID, true)
+					w.Passes(2)
+				}
+				w.After(5 * time.Hour)
+				w.Lead(ann, sandbox.Fields{codeField: "", "LeadSource": "Partner Referral"})
+				w.After(time.Minute)
+				w.Passes(3)
+				w.WantRecords("Lead", 1)
+				w.WantQualified(ann)
+			})
+		})
+	}
+}

@@ -89,7 +89,7 @@ func (t *pass) noteAsked(tx *store.Tx, snapshot *rules.Snapshot, s seen) error {
 			return err
 		}
 		c, _ := t.campaign(r.CampaignID)
-		if t.fromIntent(c, intent, s) && s.Created.Before(intent.At.Add(settleAfter)) {
+		if t.fromIntent(c, intent, s) {
 			snapshot.Asked(intent.Values, intent.Since, intent.At)
 		}
 	}
