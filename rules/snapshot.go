@@ -82,6 +82,9 @@ func (w Written) to() time.Time {
 	return w.To
 }
 
+// answered tells whether it is known to have been written: an answer came sooner than we wait for the effect of what has none.
+func (w Written) answered() bool { return w.to().Sub(w.From) < lostWriteWithin }
+
 // Snapshot is everything that is known of a linked record.
 type Snapshot struct {
 	Record
@@ -152,11 +155,11 @@ func (s *Snapshot) Observe(rec Record, schema Schema) {
 }
 
 // redate puts right when we wrote what we did, where a wrong time was told then. A write moves the record's stamp: it was before that of a row that has what
-// we wrote. And it was before any look that came after it.
+// we wrote, or has it for certain where the row does not show the field. And it was before any look that came after it.
 func (s *Snapshot) redate(rec Record) {
 	for i, w := range s.Wrote {
 		text, shown := rec.Fields[w.Field]
-		has := !rec.SeenAt.Before(w.From) && (!shown || text == w.Value)
+		has := !rec.SeenAt.Before(w.From) && (shown && text == w.Value || !shown && w.answered())
 		if w.From.After(rec.SeenAt.Add(timeWasWrong)) || has && w.From.After(rec.Modstamp.Add(timeWasWrong)) {
 			s.Wrote[i].From, s.Wrote[i].To = rec.Created, w.to()
 		}

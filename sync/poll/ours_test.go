@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"qualifyd/store"
+	"qualifyd/sync/poll"
 	"qualifyd/sync/sandbox"
 )
 
@@ -102,4 +103,56 @@ func TestALostCreateIsNotTakenForALeadThatAPersonMakesLater(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A mark that was not carried out at once makes none of what people did before it ours, for a campaign that was out of the config then.
+func TestAMarkMakesNothingOursThatWasBeforeIt(t *testing.T) {
+	all := markingAndWatching()
+	running(t, all, func(w *world) {
+		w.org.Track("Lead", "LeadSource", true)
+		ann := w.Known("Ann", 201)
+		lead := w.Lead(ann, sandbox.Fields{codeField: ""})
+		w.After(26 * time.Hour)
+		w.Passes(1)
+		w.Configure(func(o *poll.Options) { o.Campaigns = all[:1] })
+		w.Passes(1)
+		w.org.Update("Lead", lead, sandbox.Fields{"LeadSource": "Partner Referral"})
+		w.After(time.Minute)
+		w.org.Update("Lead", lead, sandbox.Fields{"LeadSource": ""})
+		w.After(time.Hour)
+		w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: ann.Email})
+		w.org.SetFault(once(isPatch, &sandbox.Fault{Refused: true}))
+		w.TryPass()
+		w.After(time.Minute)
+		w.Passes(2)
+		w.Configure(func(o *poll.Options) { o.Campaigns = all })
+		w.Passes(3)
+		w.WantOnly(ann)
+	})
+}
+
+// What we marked while Salesforce told a time some hours ahead is ours, though nobody looks at the field before that time has come.
+func TestWhatWeMarkedSomeHoursAheadQualifiesNobody(t *testing.T) {
+	all := markingAndWatching()
+	running(t, all, func(w *world) {
+		w.org.Track("Lead", "LeadSource", true)
+		ann := w.Known("Ann", 201)
+		lead := w.Lead(ann, sandbox.Fields{codeField: ""})
+		w.After(26 * time.Hour)
+		w.Passes(1)
+		w.Configure(func(o *poll.Options) { o.Campaigns = all[:1] })
+		w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: ann.Email})
+		w.ahead = 6 * time.Hour
+		w.TryPass()
+		w.ahead = 0
+		w.After(7 * time.Hour)
+		w.org.Update("Lead", lead, sandbox.Fields{"Company": "Acme Inc"})
+		w.Passes(2)
+		w.Configure(func(o *poll.Options) { o.Campaigns = all })
+		w.Passes(3)
+		if got := w.org.Get("Lead", lead)["LeadSource"]; got != "Partner Referral" {
+			t.Fatalf("source of the Lead that we marked: got %v, want Partner Referral", got)
+		}
+		w.WantOnly()
+	})
 }
