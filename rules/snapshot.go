@@ -224,14 +224,18 @@ func (s *Snapshot) Write(values map[string]string, watched []string, from, to ti
 		if i < 0 {
 			continue // the field may be watched later, by a campaign that comes back into the config
 		}
+		at := to
+		if at.IsZero() {
+			at = from
+		}
 		v, seen := s.Values[watched[i]]
-		if !seen {
+		switch {
+		case !seen:
 			v = Value{First: text, Ours: true}
+		case v.At.After(at) && to.IsZero(): // a look has shown since what became of it
+			continue
 		}
-		v.Text, v.At = text, from
-		if !to.IsZero() {
-			v.At = to
-		}
+		v.Text, v.At = text, at
 		s.Values[watched[i]] = v
 	}
 }

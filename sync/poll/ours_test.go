@@ -156,3 +156,39 @@ func TestWhatWeMarkedSomeHoursAheadQualifiesNobody(t *testing.T) {
 		w.WantOnly()
 	})
 }
+
+// A create whose answer was lost is settled when another campaign has seen its record for long. What it saw last is what people made of it, and stays.
+func TestWhatWasSeenOfALostCreateStaysSeenWhenItIsSettled(t *testing.T) {
+	all := markingAndWatching()
+	running(t, all, func(w *world) {
+		w.org.Track("Lead", "LeadSource", false)
+		ann := w.Known("Ann", 201)
+		w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: ann.Email})
+		w.org.SetFault(lostAndDown(isCreate))
+		w.TryPass()
+		w.org.SetFault(nil)
+		lead := w.org.IDs("Lead")[0]
+		w.Configure(func(o *poll.Options) { o.Campaigns = all[1:] })
+		w.After(10 * time.Minute)
+		w.Passes(2)
+		w.org.Update("Lead", lead, sandbox.Fields{"LeadSource": "Web"})
+		w.After(time.Minute)
+		w.Passes(2)
+		w.Configure(func(o *poll.Options) { o.Campaigns = all })
+		looked := false
+		w.org.SetFault(func(r *http.Request) *sandbox.Fault {
+			if looked {
+				return sandbox.HTML(http.StatusServiceUnavailable)
+			}
+			looked = isComposite(r)
+			return nil
+		})
+		w.TryPass() // settles it, and reads nothing after
+		w.org.SetFault(nil)
+		w.org.Update("Lead", lead, sandbox.Fields{"LeadSource": "Partner Referral"})
+		w.After(time.Minute)
+		w.Passes(2)
+		w.WantRecords("Lead", 1)
+		w.WantOnly(ann)
+	})
+}
