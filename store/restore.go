@@ -107,6 +107,9 @@ func (r *Restored) carryOver(current *Store, temp string, now time.Time) error {
 			} else {
 				err = r.carryPending(tx, one)
 			}
+			if err == nil && one.intent != nil {
+				err = tx.PutIntent(one.ID, *one.intent)
+			}
 			if err != nil {
 				return err
 			}
@@ -329,9 +332,6 @@ func (r *Restored) carryPending(tx *Tx, later carried) error {
 		err = errors.Join(tx.Join(one.ID), tx.Judge(one.ID))
 	}
 	one.Settled = one.Settled || later.Settled
-	if later.intent != nil {
-		err = errors.Join(err, tx.PutIntent(one.ID, *later.intent))
-	}
 	for _, l := range later.Links {
 		if _, linked := one.LinkTo(l.RecordID); l.Kinds.Has(rules.Created) && !linked {
 			err = errors.Join(err, tx.Read(l.RecordID, l.Object, map[int64]rules.Kinds{one.ID: {rules.Created}}))
@@ -381,9 +381,10 @@ func (r *Restored) carry(tx *Tx, later carried, now time.Time) error {
 	}
 	if !found { // its records are found again when it is resumed
 		one = later.Referral
-		one.Links, one.Blockers, one.Settled = nil, nil, false
+		one.Links, one.Blockers = nil, nil
 		r.Referrals++
 	}
+	one.Settled = one.Settled || later.Settled // nothing is created once more for whoever is resumed
 	one.Standing, one.Verdict, one.QualifiedOn = later.Standing, later.Verdict, later.QualifiedOn
 	line := Entry{At: now.UTC(), Act: ActOverridden, Campaign: one.CampaignID, Referral: one.ID, Reason: later.Verdict.Reason,
 		Note: "carried over from the store that a backup replaced"}
