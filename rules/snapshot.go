@@ -244,21 +244,35 @@ func (s *Snapshot) Write(values map[string]string, watched []string, from, to ti
 // follow each other closely, as while no answer comes for hours, are noted as one.
 func (s *Snapshot) Asked(values map[string]string, from, to time.Time) {
 	for field, text := range values {
-		asked := Written{field, text, from, to.Add(lostWriteWithin)}
-		i := slices.IndexFunc(s.Wrote, func(w Written) bool {
-			return w.Field == field && w.Value == text && !asked.From.After(w.to()) && !w.From.After(asked.To)
-		})
-		if i < 0 {
-			s.Wrote = append(s.Wrote, asked)
-			continue
+		s.noteWritten(Written{field, text, from, to.Add(lostWriteWithin)})
+	}
+}
+
+// Copied notes that Salesforce has copied into the record, at an instant, what another one has, by a merge or a conversion: what we wrote there, and was not
+// seen to be something else since, is our doing here as well.
+func (s *Snapshot) Copied(from Snapshot, at time.Time) {
+	for _, w := range from.Wrote {
+		if v, seen := from.Values[w.Field]; !seen || v.Text == w.Value {
+			s.noteWritten(Written{w.Field, w.Value, at, at})
 		}
-		w := &s.Wrote[i]
-		if w.To = w.to(); w.To.Before(asked.To) {
-			w.To = asked.To
-		}
-		if asked.From.Before(w.From) {
-			w.From = asked.From
-		}
+	}
+}
+
+// noteWritten adds what may have been written between two instants, to what overlaps it.
+func (s *Snapshot) noteWritten(now Written) {
+	i := slices.IndexFunc(s.Wrote, func(w Written) bool {
+		return w.Field == now.Field && w.Value == now.Value && !now.From.After(w.to()) && !w.From.After(now.To)
+	})
+	if i < 0 {
+		s.Wrote = append(s.Wrote, now)
+		return
+	}
+	w := &s.Wrote[i]
+	if w.To = w.to(); w.To.Before(now.To) {
+		w.To = now.To
+	}
+	if now.From.Before(w.From) {
+		w.From = now.From
 	}
 }
 

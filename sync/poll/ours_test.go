@@ -1,10 +1,12 @@
 package poll_test
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
 
+	"qualifyd/rules"
 	"qualifyd/store"
 	"qualifyd/sync/poll"
 	"qualifyd/sync/sandbox"
@@ -189,6 +191,107 @@ func TestWhatWasSeenOfALostCreateStaysSeenWhenItIsSettled(t *testing.T) {
 		w.After(time.Minute)
 		w.Passes(2)
 		w.WantRecords("Lead", 1)
+		w.WantOnly(ann)
+	})
+}
+
+// A conversion copies into the Contact what we wrote into the Lead: that qualifies nobody in a campaign about Contacts, and what people make of it does.
+func TestWhatAConversionCopiesOfOursQualifiesNobody(t *testing.T) {
+	writing := markingAndWatching()[0]
+	writing.Duplicates = rules.CreateNew
+	watching := contactCampaign()
+	watching.Duplicates = rules.Update
+	for _, tracked := range []bool{false, true} {
+		for name, there := range map[string]bool{"a new Contact": false, "one that was there": true} {
+			t.Run(fmt.Sprintf("%s, tracked %v", name, tracked), func(t *testing.T) {
+				running(t, []rules.Campaign{writing, watching}, func(w *world) {
+					w.org.Track("Contact", "LeadSource", tracked)
+					ann := w.Known("Ann", watching.ID)
+					again := w.rf.Refer(writing.ID, sandbox.NewUser{FirstName: "Ann", Email: ann.Email})
+					w.Passes(2)
+					into := sandbox.Conversion{NoOpportunity: true}
+					if there {
+						into.ContactID = w.Contact(ann, sandbox.Fields{codeField: ""})
+						w.Passes(2)
+					}
+					w.org.Convert(w.leadOf(again), into)
+					w.After(time.Minute)
+					w.Passes(2)
+					contact := w.org.IDs("Contact")[0]
+					if got := w.org.Get("Contact", contact)["LeadSource"]; got != "Partner Referral" {
+						t.Fatalf("source of the Contact: got %v, want the Lead's", got)
+					}
+					w.WantOnly()
+					for _, source := range []string{"Web", "Partner Referral"} {
+						w.org.Update("Contact", contact, sandbox.Fields{"LeadSource": source})
+						w.After(time.Minute)
+						w.Passes(1)
+					}
+					w.WantOnly(ann)
+				})
+			})
+		}
+	}
+}
+
+// Whoever merges two records may have the one that stays take what we wrote into the other.
+func TestWhatAMergeTakesOverOfOursQualifiesNobody(t *testing.T) {
+	for _, tracked := range []bool{false, true} {
+		t.Run(fmt.Sprintf("tracked %v", tracked), func(t *testing.T) {
+			running(t, markingAndWatching(), func(w *world) {
+				w.org.Track("Lead", "LeadSource", tracked)
+				ann := w.Known("Ann", 201)
+				stays := w.Lead(ann, sandbox.Fields{codeField: ""})
+				w.After(time.Minute)
+				other := w.Lead(ann, sandbox.Fields{codeField: ""})
+				w.After(26 * time.Hour)
+				w.Passes(1)
+				w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: ann.Email})
+				w.Passes(2)
+				if got := w.org.Get("Lead", other)["LeadSource"]; got != "Partner Referral" {
+					t.Fatalf("source of the Lead that we marked: got %v, want Partner Referral", got)
+				}
+				w.org.Merge("Lead", stays, other)
+				w.org.Update("Lead", stays, sandbox.Fields{"LeadSource": "Partner Referral"}) // a part of the merge
+				w.After(time.Minute)
+				w.Passes(3)
+				w.WantOnly()
+				for _, source := range []string{"Web", "Partner Referral"} {
+					w.Status(stays, "Working - Contacted")
+					w.org.Update("Lead", stays, sandbox.Fields{"LeadSource": source})
+					w.After(time.Minute)
+					w.Passes(1)
+				}
+				w.WantOnly(ann)
+			})
+		})
+	}
+}
+
+// A Contact that has the value by a person's hand takes nothing of a Lead that is converted into it.
+func TestWhatAContactHadBeforeAConversionIsNotOurs(t *testing.T) {
+	writing := markingAndWatching()[0]
+	writing.Duplicates = rules.CreateNew
+	watching := contactCampaign()
+	watching.Duplicates = rules.Update
+	all := []rules.Campaign{writing, watching}
+	running(t, all, func(w *world) {
+		w.org.Track("Contact", "LeadSource", true)
+		ann := w.Known("Ann", watching.ID)
+		again := w.rf.Refer(writing.ID, sandbox.NewUser{FirstName: "Ann", Email: ann.Email})
+		w.Passes(2)
+		account := w.org.Create("Account", sandbox.Fields{"Name": "Acme"})
+		contact := w.Contact(ann, sandbox.Fields{codeField: "", "AccountId": account})
+		w.Passes(2)
+		w.Configure(func(o *poll.Options) { o.Campaigns = all[:1] })
+		w.Passes(1)
+		w.org.Update("Contact", contact, sandbox.Fields{"LeadSource": "Partner Referral"})
+		w.After(time.Hour)
+		w.org.Convert(w.leadOf(again), sandbox.Conversion{NoOpportunity: true, ContactID: contact})
+		w.After(time.Minute)
+		w.Passes(2)
+		w.Configure(func(o *poll.Options) { o.Campaigns = all })
+		w.Passes(3)
 		w.WantOnly(ann)
 	})
 }

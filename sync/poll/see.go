@@ -77,6 +77,13 @@ func (t *pass) noteAsked(tx *store.Tx, snapshot *rules.Snapshot, s seen) error {
 		snapshot.Asked(intent.Values, intent.Since, intent.At)
 	}
 	for _, id := range append(tx.ReferralsByRecord(s.ID), tx.ReferralsByEmail(s.email)...) {
+		r, _, err := tx.Referral(id)
+		if err != nil {
+			return err
+		}
+		if err := noteCopied(tx, snapshot, s, r); err != nil {
+			return err
+		}
 		intent, begun, err := tx.Intent(id)
 		if err != nil {
 			return err
@@ -84,16 +91,30 @@ func (t *pass) noteAsked(tx *store.Tx, snapshot *rules.Snapshot, s seen) error {
 		if !begun {
 			continue
 		}
-		r, _, err := tx.Referral(id)
-		if err != nil {
-			return err
-		}
 		c, _ := t.campaign(r.CampaignID)
 		if t.fromIntent(c, intent, s) {
 			snapshot.Asked(intent.Values, intent.Since, intent.At)
 		}
 	}
 	return err
+}
+
+// noteCopied has the snapshot of a Contact into which a referral's Lead was converted know what we wrote into the Lead: a Contact that the conversion made
+// has it, and one that was there has what was empty filled in. Whichever has not changed since took nothing.
+func noteCopied(tx *store.Tx, contact *rules.Snapshot, s seen, r rules.Referral) error {
+	if s.Object != rules.Contact {
+		return nil
+	}
+	for _, l := range r.Links {
+		lead, _, err := tx.Snapshot(l.RecordID)
+		if err != nil {
+			return err
+		}
+		if lead.ContactID == s.ID && !lead.ConvertedBy.After(s.Modstamp.Add(clockSlack)) {
+			contact.Copied(lead, lead.ConvertedBy)
+		}
+	}
+	return nil
 }
 
 // unchanged tells whether a row shows nothing that the snapshot does not have.
@@ -156,6 +177,9 @@ func (t *pass) seeDeleted(tx *store.Tx, s seen, look *sight) error {
 		}
 		link, _ := r.LinkTo(s.ID)
 		if s.MasterID != "" {
+			if err := noteMerged(tx, s); err != nil {
+				return err
+			}
 			kinds := rules.Kinds{rules.Merge}
 			r.Unlink(s.ID)
 			if link.Kinds.Has(rules.Pinned) || look.claims[id].Has(rules.Pinned) {
@@ -182,6 +206,23 @@ func (t *pass) seeDeleted(tx *store.Tx, s seen, look *sight) error {
 	}
 	snapshot.Observe(s.Record, rules.Schema{})
 	return tx.PutSnapshot(s.ID, snapshot)
+}
+
+// noteMerged has the record that another was merged into know what we wrote into that one: whoever merged them may have taken its values.
+func noteMerged(tx *store.Tx, s seen) error {
+	if !tx.Linked(s.MasterID) {
+		return nil
+	}
+	merged, found, err := tx.Snapshot(s.ID)
+	if err != nil || !found || len(merged.Wrote) == 0 {
+		return err
+	}
+	survivor, _, err := tx.Snapshot(s.MasterID)
+	if err != nil {
+		return err
+	}
+	survivor.Copied(merged, s.Modstamp)
+	return tx.PutSnapshot(s.MasterID, survivor)
 }
 
 // seeAbsent takes note that no row came for a record that was asked for by its Id: it is gone for good, or not shared with us. What was seen of
