@@ -3,6 +3,7 @@ package poll_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -293,5 +294,21 @@ func TestWhatAContactHadBeforeAConversionIsNotOurs(t *testing.T) {
 		w.Configure(func(o *poll.Options) { o.Campaigns = all })
 		w.Passes(3)
 		w.WantOnly(ann)
+	})
+}
+
+// A mark whose answer was lost may have been made, also where it cannot be repeated: its mapping names a field by then that is not there.
+func TestALostMarkThatCannotBeRepeatedQualifiesNobodyInAnotherCampaign(t *testing.T) {
+	running(t, markingAndWatching(), func(w *world) {
+		ann := w.Known("Ann", 201)
+		w.twoLeadsAndALostMark(ann, "Other")
+		w.Configure(func(o *poll.Options) {
+			o.Campaigns[0].Fields = append(slices.Clone(o.Campaigns[0].Fields), rules.Mapping{To: "Nope__c", Fixed: "x"})
+		})
+		for range 3 {
+			w.TryPass()
+			w.After(time.Minute)
+		}
+		w.WantOnly()
 	})
 }

@@ -193,7 +193,10 @@ func (t *pass) markRecord(ctx context.Context, a arrival, fields map[string]any)
 	c, id, record := a.campaign, a.referral.ID, a.mark.ID
 	intent := store.Intent{Object: c.Object, RecordID: record, Fields: map[string]any{}, Values: map[string]string{}}
 	switch err := t.emptyOnes(ctx, fields, &intent); {
-	case permanent(err): // a field that is not there cannot be filled either
+	case permanent(err): // a field that is not there cannot be filled either; what was asked for before may have been
+		if err := t.update(func(tx *store.Tx) error { return forget(tx, id) }); err != nil {
+			return err
+		}
 		return t.refused(ctx, a, err)
 	case err != nil:
 		return t.problem(ctx, fmt.Errorf("referral %d: read %s %s before marking it: %w", id, c.Object, record, err))
