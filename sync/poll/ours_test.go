@@ -238,35 +238,40 @@ func TestWhatAConversionCopiesOfOursQualifiesNobody(t *testing.T) {
 // Whoever merges two records may have the one that stays take what we wrote into the other.
 func TestWhatAMergeTakesOverOfOursQualifiesNobody(t *testing.T) {
 	for _, tracked := range []bool{false, true} {
-		t.Run(fmt.Sprintf("tracked %v", tracked), func(t *testing.T) {
-			running(t, markingAndWatching(), func(w *world) {
-				w.org.Track("Lead", "LeadSource", tracked)
-				ann := w.Known("Ann", 201)
-				stays := w.Lead(ann, sandbox.Fields{codeField: ""})
-				w.After(time.Minute)
-				other := w.Lead(ann, sandbox.Fields{codeField: ""})
-				w.After(26 * time.Hour)
-				w.Passes(1)
-				w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: ann.Email})
-				w.Passes(2)
-				if got := w.org.Get("Lead", other)["LeadSource"]; got != "Partner Referral" {
-					t.Fatalf("source of the Lead that we marked: got %v, want Partner Referral", got)
-				}
-				w.org.Merge("Lead", stays, other)
-				w.org.Update("Lead", stays, sandbox.Fields{"LeadSource": "Partner Referral"}) // a part of the merge
-				w.After(time.Minute)
-				w.Passes(3)
-				w.WantOnly()
-				for _, source := range []string{"Web", "Partner Referral"} {
-					w.Status(stays, "Working - Contacted")
-					w.org.Update("Lead", stays, sandbox.Fields{"LeadSource": source})
-					w.After(time.Minute)
-					w.Passes(1)
-				}
-				w.WantOnly(ann)
-			})
-		})
+		for name, email := range map[string]string{"the other was hers": "ann@example.com", "the other was nobody's": "ann@work.example.com"} {
+			t.Run(fmt.Sprintf("%s, tracked %v", name, tracked), func(t *testing.T) { takesOver(t, tracked, email) })
+		}
 	}
+}
+
+func takesOver(t *testing.T, tracked bool, email string) {
+	running(t, markingAndWatching(), func(w *world) {
+		w.org.Track("Lead", "LeadSource", tracked)
+		ann := w.rf.Refer(201, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+		w.Passes(1)
+		stays := w.Lead(ann, sandbox.Fields{codeField: "", "Email": email})
+		w.After(time.Minute)
+		other := w.Lead(ann, sandbox.Fields{codeField: ""})
+		w.After(26 * time.Hour)
+		w.Passes(1)
+		w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: ann.Email})
+		w.Passes(2)
+		if got := w.org.Get("Lead", other)["LeadSource"]; got != "Partner Referral" {
+			t.Fatalf("source of the Lead that we marked: got %v, want Partner Referral", got)
+		}
+		w.org.Merge("Lead", stays, other)
+		w.org.Update("Lead", stays, sandbox.Fields{"LeadSource": "Partner Referral"}) // a part of the merge
+		w.After(time.Minute)
+		w.Passes(3)
+		w.WantOnly()
+		for _, source := range []string{"Web", "Partner Referral"} {
+			w.Status(stays, "Working - Contacted")
+			w.org.Update("Lead", stays, sandbox.Fields{"LeadSource": source})
+			w.After(time.Minute)
+			w.Passes(1)
+		}
+		w.WantOnly(ann)
+	})
 }
 
 // A Contact that has the value by a person's hand takes nothing of a Lead that is converted into it.

@@ -167,6 +167,10 @@ func (t *pass) seeDeleted(tx *store.Tx, s seen, look *sight) error {
 			ids = append(ids, id)
 		}
 	}
+	snapshot, _, err := tx.Snapshot(s.ID)
+	if err != nil {
+		return err
+	}
 	for _, id := range ids {
 		r, found, err := tx.Referral(id)
 		if err != nil {
@@ -177,9 +181,6 @@ func (t *pass) seeDeleted(tx *store.Tx, s seen, look *sight) error {
 		}
 		link, _ := r.LinkTo(s.ID)
 		if s.MasterID != "" {
-			if err := noteMerged(tx, s); err != nil {
-				return err
-			}
 			kinds := rules.Kinds{rules.Merge}
 			r.Unlink(s.ID)
 			if link.Kinds.Has(rules.Pinned) || look.claims[id].Has(rules.Pinned) {
@@ -197,32 +198,16 @@ func (t *pass) seeDeleted(tx *store.Tx, s seen, look *sight) error {
 			return err
 		}
 	}
-	if s.MasterID != "" || len(ids) == 0 {
-		return nil
+	if s.MasterID != "" { // whoever merged them may have had the other take what we wrote
+		var survivor rules.Snapshot
+		survivor.Copied(snapshot, s.Modstamp)
+		return tx.NoteMerged(s.MasterID, survivor.Wrote)
 	}
-	snapshot, _, err := tx.Snapshot(s.ID)
-	if err != nil || snapshot.Deleted && !look.force {
-		return err
+	if len(ids) == 0 || snapshot.Deleted && !look.force {
+		return nil
 	}
 	snapshot.Observe(s.Record, rules.Schema{})
 	return tx.PutSnapshot(s.ID, snapshot)
-}
-
-// noteMerged has the record that another was merged into know what we wrote into that one: whoever merged them may have taken its values.
-func noteMerged(tx *store.Tx, s seen) error {
-	if !tx.Linked(s.MasterID) {
-		return nil
-	}
-	merged, found, err := tx.Snapshot(s.ID)
-	if err != nil || !found || len(merged.Wrote) == 0 {
-		return err
-	}
-	survivor, _, err := tx.Snapshot(s.MasterID)
-	if err != nil {
-		return err
-	}
-	survivor.Copied(merged, s.Modstamp)
-	return tx.PutSnapshot(s.MasterID, survivor)
 }
 
 // seeAbsent takes note that no row came for a record that was asked for by its Id: it is gone for good, or not shared with us. What was seen of
