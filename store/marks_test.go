@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -136,6 +137,46 @@ func outbox(t *testing.T, s *store.Store) {
 	view(t, s, func(tx *store.Tx) error {
 		all, err := tx.Debts()
 		same(t, "outbox", all, []store.Debt{two})
+		return err
+	})
+}
+
+// Thousands of intents are open while Salesforce answers no request to write. What they ask of each of a page's records is found without going through
+// them for every one.
+func TestIntentsAreGoneThroughOnceATransaction(t *testing.T) {
+	s := newStore(t)
+	record := func(i int64) string { return fmt.Sprintf("00Q%d", i) }
+	update(t, s, func(tx *store.Tx) (err error) {
+		for i := range int64(1000) {
+			err = errors.Join(err, tx.PutIntent(i, store.Intent{Object: rules.Lead, RecordID: record(i), Values: map[string]string{"Status": "Open"}}))
+		}
+		return err
+	})
+	look := func(rows int64) float64 {
+		return testing.AllocsPerRun(1, func() {
+			view(t, s, func(tx *store.Tx) error {
+				for i := range rows {
+					marks, err := tx.Marks(record(i))
+					if err != nil || len(marks) != 1 {
+						t.Fatalf("marks of %s: got %v, %v, want one", record(i), marks, err)
+					}
+				}
+				return nil
+			})
+		})
+	}
+	if one, many := look(1), look(100); many > 2*one {
+		t.Errorf("allocations for 100 records: got %v, want not much more than the %v for one", many, one)
+	}
+	update(t, s, func(tx *store.Tx) error { // what is begun and dropped meanwhile is heeded
+		before, _ := tx.Marks(record(1))
+		err := errors.Join(tx.DropIntent(1), tx.PutIntent(2000, store.Intent{RecordID: record(2)}), tx.PutIntent(3, store.Intent{RecordID: record(2)}))
+		for i, want := range map[int64]int{1: 0, 2: 3, 3: 0} {
+			marks, errMarks := tx.Marks(record(i))
+			same(t, "marks of "+record(i), len(marks), want)
+			err = errors.Join(err, errMarks)
+		}
+		same(t, "marks before", len(before), 1)
 		return err
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +23,7 @@ type Intent struct {
 	Values   map[string]string // the same as Salesforce will show it
 	Since    time.Time         // service time just before the first request
 	At       time.Time         // the same of the newest one
-	Repeated bool              // it was asked for before, and nobody knows what became of that
+	Repeated bool              // a create that was asked for before, and nobody knows what became of that
 }
 
 // Intent returns what was begun for a referral.
@@ -31,21 +32,45 @@ func (tx *Tx) Intent(id int64) (i Intent, found bool, err error) {
 }
 
 // PutIntent writes down what is about to be written for a referral.
-func (tx *Tx) PutIntent(id int64, i Intent) error { return tx.put(intentBucket, idKey(id), i) }
+func (tx *Tx) PutIntent(id int64, i Intent) error {
+	if tx.marks != nil && i.RecordID != "" && !slices.Contains(tx.marks[i.RecordID], id) {
+		tx.marks[i.RecordID] = append(tx.marks[i.RecordID], id)
+	}
+	return tx.put(intentBucket, idKey(id), i)
+}
 
-// Marks are the intents to mark a record. There are few intents at any time.
+// Marks are the intents to mark a record.
 func (tx *Tx) Marks(recordID string) (marks []Intent, err error) {
-	err = tx.bolt.Bucket(intentBucket).ForEach(func(key, raw []byte) error {
+	if tx.marks == nil {
+		if err := tx.findMarks(); err != nil {
+			return nil, err
+		}
+	}
+	for _, id := range tx.marks[recordID] {
+		i, found, err := tx.Intent(id)
+		if err != nil {
+			return nil, err
+		}
+		if found && i.RecordID == recordID { // it may be over, or another's, since they were found
+			marks = append(marks, i)
+		}
+	}
+	return marks, nil
+}
+
+// findMarks goes through all intents, once a transaction: while Salesforce answers no request to write there may be thousands, and each row of a page asks.
+func (tx *Tx) findMarks() error {
+	tx.marks = map[string][]int64{}
+	return tx.bolt.Bucket(intentBucket).ForEach(func(key, raw []byte) error {
 		var i Intent
 		if err := json.Unmarshal(raw, &i); err != nil {
 			return fmt.Errorf("%w: intent %d cannot be read: %w", ErrDamaged, keyID(key), err)
 		}
-		if i.RecordID == recordID {
-			marks = append(marks, i)
+		if i.RecordID != "" {
+			tx.marks[i.RecordID] = append(tx.marks[i.RecordID], keyID(key))
 		}
 		return nil
 	})
-	return marks, err
 }
 
 // DropIntent forgets what was begun, once its outcome is known.

@@ -246,6 +246,8 @@ type Reading struct {
 	// Lacking is how often in turn the record was read without its history, which Salesforce took too long to give: the history is wanted still,
 	// and nobody waits for it.
 	Lacking int `json:",omitempty"`
+	// Merged is what we wrote into the records that were merged into it, as of the merge.
+	Merged []rules.Written `json:",omitempty"`
 }
 
 // Read marks a record to be read by Id; claims of several marks add up.
@@ -257,7 +259,7 @@ func (tx *Tx) Read(recordID string, object rules.Object, claims map[int64]rules.
 	if found && len(claims) == 0 && old.Lacking == 0 {
 		return nil
 	}
-	reading := Reading{Object: object, Claims: map[int64]rules.Kinds{}}
+	reading := Reading{Object: object, Claims: map[int64]rules.Kinds{}, Merged: old.Merged}
 	for _, some := range []map[int64]rules.Kinds{old.Claims, claims} {
 		for id, kinds := range some {
 			for _, kind := range kinds {
@@ -265,6 +267,16 @@ func (tx *Tx) Read(recordID string, object rules.Object, claims map[int64]rules.
 			}
 		}
 	}
+	return tx.put(toReadBucket, []byte(recordID), reading)
+}
+
+// NoteMerged notes, of a record that is marked to be read, what we wrote into one that was merged into it.
+func (tx *Tx) NoteMerged(recordID string, wrote []rules.Written) error {
+	reading, found, err := get[Reading](tx, toReadBucket, []byte(recordID))
+	if err != nil || !found || len(wrote) == 0 {
+		return err
+	}
+	reading.Merged = append(reading.Merged, wrote...)
 	return tx.put(toReadBucket, []byte(recordID), reading)
 }
 

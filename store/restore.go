@@ -20,12 +20,14 @@ type Restored struct {
 	Replaced string // where the store that was there before is now; "" when there was none
 	// Since tells whether the store that was replaced is known to go on from the backup. Then Lost is how many ledger lines it has beyond it, and
 	// SetBack are the referrals that a person had set back to pending meanwhile: they stay so. Qualified are those that had qualified meanwhile: should
-	// somebody set them back, they stay so too. UnderWay are those about whom a request was under way, or an order to set them back: it is still.
+	// somebody set them back, they stay so too. UnderWay are those about whom a request was under way, or an order to set them back: it is still. Unread are those of
+	// whom the store that was replaced is damaged: they are as the backup has them.
 	Since     bool
 	Lost      uint64
 	SetBack   []int64
 	Qualified []int64
 	UnderWay  []int64
+	Unread    []int64
 }
 
 // Restore puts a backup in the place of the store at path, which nobody may have open. The backup is checked first, and stays as it is; the store
@@ -107,6 +109,9 @@ func (r *Restored) carryOver(current *Store, temp string, now time.Time) error {
 			} else {
 				err = r.carryPending(tx, one)
 			}
+			if err == nil && one.intent != nil {
+				err = tx.PutIntent(one.ID, *one.intent)
+			}
 			if err != nil {
 				return err
 			}
@@ -178,12 +183,14 @@ func (r *Restored) toCarryOver(current, backup *Store) (out since) {
 		return backup.View(func(then *Tx) error { return current.View(func(now *Tx) error { return r.compare(then, now, &out) }) })
 	})
 	if r.Since = r.Since && err == nil; !r.Since {
+		r.Unread = nil
 		return since{}
 	}
 	_ = guarded(func() error { // what is damaged of the records must not keep the rest from being carried over
 		return backup.View(func(then *Tx) error {
 			return current.View(func(now *Tx) error {
-				return now.Referrals(func(one rules.Referral) error { out.compareRecords(then, now, one); return nil })
+				_, err := now.undamaged(func(one rules.Referral) error { out.compareRecords(then, now, one); return nil })
+				return err
 			})
 		})
 	})
@@ -200,7 +207,7 @@ func (r *Restored) compare(then, now *Tx, out *since) error {
 		return err
 	}
 	r.Since, r.Lost = true, now.LedgerLength()-line
-	err = now.Referrals(func(one rules.Referral) error {
+	r.Unread, err = now.undamaged(func(one rules.Referral) error {
 		c := carried{Referral: one}
 		debt, owed, errDebt := now.Debt(one.ID)
 		if owed && (debt.Undo || !debt.SentAt.IsZero()) {
@@ -228,6 +235,21 @@ func (r *Restored) compare(then, now *Tx, out *since) error {
 		err = out.compareCalls(now)
 	}
 	return err
+}
+
+// undamaged calls fn for each referral, and lists those that cannot be read whole.
+func (tx *Tx) undamaged(fn func(rules.Referral) error) (damaged []int64, err error) {
+	err = tx.bolt.Bucket(referralBucket).ForEach(func(key, _ []byte) error {
+		one, _, err := tx.Referral(keyID(key))
+		if err == nil {
+			err = fn(one)
+		}
+		if errors.Is(err, ErrDamaged) {
+			damaged, err = append(damaged, keyID(key)), nil
+		}
+		return err
+	})
+	return damaged, err
 }
 
 // compareCalls lists the calls that were made: with fewer, the rest of the day's share would be spent once more.
@@ -329,9 +351,6 @@ func (r *Restored) carryPending(tx *Tx, later carried) error {
 		err = errors.Join(tx.Join(one.ID), tx.Judge(one.ID))
 	}
 	one.Settled = one.Settled || later.Settled
-	if later.intent != nil {
-		err = errors.Join(err, tx.PutIntent(one.ID, *later.intent))
-	}
 	for _, l := range later.Links {
 		if _, linked := one.LinkTo(l.RecordID); l.Kinds.Has(rules.Created) && !linked {
 			err = errors.Join(err, tx.Read(l.RecordID, l.Object, map[int64]rules.Kinds{one.ID: {rules.Created}}))
@@ -381,9 +400,10 @@ func (r *Restored) carry(tx *Tx, later carried, now time.Time) error {
 	}
 	if !found { // its records are found again when it is resumed
 		one = later.Referral
-		one.Links, one.Blockers, one.Settled = nil, nil, false
+		one.Links, one.Blockers = nil, nil
 		r.Referrals++
 	}
+	one.Settled = one.Settled || later.Settled // nothing is created once more for whoever is resumed
 	one.Standing, one.Verdict, one.QualifiedOn = later.Standing, later.Verdict, later.QualifiedOn
 	line := Entry{At: now.UTC(), Act: ActOverridden, Campaign: one.CampaignID, Referral: one.ID, Reason: later.Verdict.Reason,
 		Note: "carried over from the store that a backup replaced"}

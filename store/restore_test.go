@@ -347,7 +347,7 @@ func TestNothingIsCarriedOverFromAStoreThatDoesNotGoOnFromTheBackup(t *testing.T
 			return tx.Bucket([]byte("meta")).Put([]byte("org"), []byte(`{"OrgID":"00Dother"}`))
 		},
 		"another ledger":          func(tx *bolt.Tx) error { return tx.Bucket([]byte("ledger")).Delete(key(20)) },
-		"one that cannot be read": func(tx *bolt.Tx) error { return tx.Bucket([]byte("referral")).Put(key(1), []byte("?")) },
+		"one that cannot be read": func(tx *bolt.Tx) error { return tx.Bucket([]byte("meta")).Put([]byte("org"), []byte("?")) },
 	} {
 		other := written(t, []byte(content(t, path)))
 		edit(t, other, change)
@@ -490,4 +490,32 @@ func TestARestoreKeepsTheCallsThatWereMade(t *testing.T) {
 		return errors.Join(err, errPass)
 	})
 	same(t, "problems", check(t, path).Problems, []string{})
+}
+
+// One referral cannot be read any more in the store that is replaced, as where that is why a backup is restored: of all others everything is carried over, and
+// this one is named.
+func TestAReferralThatIsDamagedKeepsNothingElseFromBeingCarriedOver(t *testing.T) {
+	for what, bucket := range map[string]string{"itself": "referral", "what is owed about it": "outbox", "what was begun for it": "intent"} {
+		t.Run(what, func(t *testing.T) {
+			path, target := furnishedStore(t, 0), filepath.Join(t.TempDir(), "backup.db")
+			if _, err := backup(t, path, target, false); err != nil {
+				t.Fatal(err)
+			}
+			changeClosed(t, path, func(tx *store.Tx) error {
+				back, _, err := tx.Referral(5)
+				back.Standing, back.Verdict = rules.Overridden, rules.SetBack("ann")
+				return errors.Join(err, tx.PutReferral(back))
+			})
+			edit(t, path, func(tx *bolt.Tx) error {
+				return tx.Bucket([]byte(bucket)).Put(key(4), []byte{store.Schema, 255})
+			})
+			done, err := store.Restore(path, target, at, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(t, "that it goes on from the backup, who stays set back, and of whom nothing is known",
+				[]any{done.Since, done.SetBack, done.Unread}, []any{true, []int64{5}, []int64{4}})
+			same(t, "problems", check(t, path).Problems, []string{})
+		})
+	}
 }

@@ -20,6 +20,7 @@ type Tx struct {
 	changed bool
 	coder   coder
 	cursors map[string]*bolt.Cursor // by bucket
+	marks   map[string][]int64      // whose intents are to mark a record, by record; nil until somebody asks
 }
 
 func newTx(tx *bolt.Tx) *Tx { return &Tx{bolt: tx, cursors: map[string]*bolt.Cursor{}} }

@@ -231,6 +231,9 @@ func (a *app) tellRestored(path string, done store.Restored) error {
 	if n := len(done.Qualified); n > 0 {
 		fmt.Fprintf(a.out, "qualified since the backup, and not to be qualified again: %d\n", n)
 	}
+	for _, id := range done.Unread {
+		fmt.Fprintf(a.out, "what became of referral %d since the backup cannot be read; if somebody set it back to pending, it can qualify again\n", id)
+	}
 	for _, id := range done.UnderWay {
 		fmt.Fprintf(a.out, "what was owed about referral %d when the store was replaced is owed still (qualifyd outbox list)\n", id)
 	}

@@ -268,9 +268,9 @@ func (t *pass) madeByUs(tx *store.Tx, r rules.Referral, c rules.Campaign, intent
 	return ""
 }
 
-// fromIntent tells whether a record that carries the referral's code or e-mail is the one that a create request asked for: it is of the object, was made when
-// a request may have had its effect, and has the code that was written into it, or where the code cannot be read the watched values. A person may have made another with the
-// same e-mail meanwhile.
+// fromIntent tells whether a record that carries the referral's code or e-mail is the one that a create request asked for: it is of the object, not older
+// than the request and made while that may have had its effect, and has the code that was written into it, or where the code cannot be read the watched
+// values. A person may have made another with the same e-mail meanwhile, or long after.
 func (t *pass) fromIntent(c rules.Campaign, intent store.Intent, s seen) bool {
 	if intent.RecordID != "" || s.Object != intent.Object || s.Created.Before(intent.Since) || !s.Created.Before(intent.At.Add(settleAfter)) {
 		return false

@@ -201,7 +201,7 @@ func (t *pass) takeRead(tx *store.Tx, r *read) error {
 			continue
 		}
 		found[id] = true
-		if err := tx.Read(id, r.object, marks[id].Claims); err != nil {
+		if err := errors.Join(tx.Read(id, r.object, marks[id].Claims), tx.NoteMerged(id, marks[id].Merged)); err != nil {
 			return err
 		}
 	}
@@ -282,8 +282,15 @@ func (t *pass) takeOne(tx *store.Tx, r *read, s seen, marked store.Reading, rows
 		return err
 	}
 	snapshot, found, err := tx.Snapshot(s.ID)
-	if err != nil || !found || r.noHistory || len(rows) == 0 || !addRows(&snapshot, rows) {
+	if err != nil || !found {
 		return err
+	}
+	for _, w := range marked.Merged {
+		snapshot.Copied(rules.Snapshot{Wrote: []rules.Written{w}}, w.From)
+	}
+	news := !r.noHistory && addRows(&snapshot, rows)
+	if !news && len(marked.Merged) == 0 {
+		return nil
 	}
 	if err := tx.PutSnapshot(s.ID, snapshot); err != nil {
 		return err

@@ -239,3 +239,58 @@ func TestAValueThatWasReplacedInSetupSinceTheBackupIsSoAfterARestore(t *testing.
 		})
 	}
 }
+
+// Nor is it created again for somebody who has qualified since, is set back, and resumed.
+func TestWhatWasCreatedForWhoIsDecidedIsNotCreatedAgainAfterARestore(t *testing.T) {
+	for name, known := range map[string]bool{"known to the backup": true, "referred since": false} {
+		t.Run(name, func(t *testing.T) {
+			running(t, one(creating(fieldCampaign(), rules.DoNothing)), func(w *world) {
+				backup := w.Backup()
+				ann := w.Refer("Ann")
+				if known {
+					if err := w.poller.Sweep(w.ctx); err != nil {
+						t.Fatal(err)
+					}
+					backup = w.Backup()
+				}
+				w.Passes(2)
+				lead := w.leadOf(ann)
+				w.Status(lead, goodValue)
+				w.Passes(2)
+				w.WantOnly(ann)
+				w.org.Delete("Lead", lead)
+				w.Passes(1)
+				w.Restore(backup)
+				w.Passes(1)
+				w.rf.SetQualified(ann.ID, false)
+				w.Passes(2)
+				w.Act(func(tx *store.Tx) error { return poll.Resume(tx, w.referralIn(tx, ann), byHand()) })
+				w.Passes(3)
+				w.WantRecords("Lead", 1) // the one that is deleted
+			})
+		})
+	}
+}
+
+// A create whose answer is lost is under way after a restore also for somebody who was decided meanwhile: what it made is our own doing.
+func TestACreateThatIsUnderWayForWhoIsDecidedQualifiesNobodyAfterARestore(t *testing.T) {
+	all := markingAndWatching()
+	running(t, all, func(w *world) {
+		ann := w.Known("Ann", 201)
+		backup := w.Backup()
+		again := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: ann.Email})
+		w.org.SetFault(lostAndDown(isCreate))
+		w.TryPass()
+		w.rf.SetQualified(again.ID, true)
+		w.TryPass()
+		w.org.SetFault(nil)
+		w.After(10 * time.Minute)
+		w.Restore(backup)
+		w.Passes(3)
+		w.WantRecords("Lead", 1)
+		w.WantLinks(ann, w.org.IDs("Lead")[0])
+		if w.putsFor(ann) > 0 {
+			t.Errorf("Ann: qualified (%s), want not", w.Referral(ann).Verdict.Sentence)
+		}
+	})
+}

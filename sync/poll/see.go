@@ -77,6 +77,13 @@ func (t *pass) noteAsked(tx *store.Tx, snapshot *rules.Snapshot, s seen) error {
 		snapshot.Asked(intent.Values, intent.Since, intent.At)
 	}
 	for _, id := range append(tx.ReferralsByRecord(s.ID), tx.ReferralsByEmail(s.email)...) {
+		r, _, err := tx.Referral(id)
+		if err != nil {
+			return err
+		}
+		if err := noteCopied(tx, snapshot, s, r); err != nil {
+			return err
+		}
 		intent, begun, err := tx.Intent(id)
 		if err != nil {
 			return err
@@ -84,16 +91,30 @@ func (t *pass) noteAsked(tx *store.Tx, snapshot *rules.Snapshot, s seen) error {
 		if !begun {
 			continue
 		}
-		r, _, err := tx.Referral(id)
-		if err != nil {
-			return err
-		}
 		c, _ := t.campaign(r.CampaignID)
 		if t.fromIntent(c, intent, s) {
 			snapshot.Asked(intent.Values, intent.Since, intent.At)
 		}
 	}
 	return err
+}
+
+// noteCopied has the snapshot of a Contact into which a referral's Lead was converted know what we wrote into the Lead: a Contact that the conversion made
+// has it, and one that was there has what was empty filled in. Whichever has not changed since took nothing.
+func noteCopied(tx *store.Tx, contact *rules.Snapshot, s seen, r rules.Referral) error {
+	if s.Object != rules.Contact {
+		return nil
+	}
+	for _, l := range r.Links {
+		lead, _, err := tx.Snapshot(l.RecordID)
+		if err != nil {
+			return err
+		}
+		if lead.ContactID == s.ID && !lead.ConvertedBy.After(s.Modstamp.Add(clockSlack)) {
+			contact.Copied(lead, lead.ConvertedBy)
+		}
+	}
+	return nil
 }
 
 // unchanged tells whether a row shows nothing that the snapshot does not have.
@@ -146,6 +167,10 @@ func (t *pass) seeDeleted(tx *store.Tx, s seen, look *sight) error {
 			ids = append(ids, id)
 		}
 	}
+	snapshot, _, err := tx.Snapshot(s.ID)
+	if err != nil {
+		return err
+	}
 	for _, id := range ids {
 		r, found, err := tx.Referral(id)
 		if err != nil {
@@ -173,12 +198,13 @@ func (t *pass) seeDeleted(tx *store.Tx, s seen, look *sight) error {
 			return err
 		}
 	}
-	if s.MasterID != "" || len(ids) == 0 {
-		return nil
+	if s.MasterID != "" { // whoever merged them may have had the other take what we wrote
+		var survivor rules.Snapshot
+		survivor.Copied(snapshot, s.Modstamp)
+		return tx.NoteMerged(s.MasterID, survivor.Wrote)
 	}
-	snapshot, _, err := tx.Snapshot(s.ID)
-	if err != nil || snapshot.Deleted && !look.force {
-		return err
+	if len(ids) == 0 || snapshot.Deleted && !look.force {
+		return nil
 	}
 	snapshot.Observe(s.Record, rules.Schema{})
 	return tx.PutSnapshot(s.ID, snapshot)

@@ -109,7 +109,8 @@ func (t *pass) createRecord(ctx context.Context, a arrival, fields map[string]an
 // giveUpAfter is how long we wait for a record that Salesforce says exists, but does not show us.
 const giveUpAfter = time.Hour
 
-// begin writes an intent down. Of a request that is repeated, Since stays that of the first.
+// begin writes an intent down. Of a create that is repeated, Since stays that of the first. What an earlier mark asked for is noted by itself: hours may lie
+// between the two, and what people did meanwhile is theirs.
 func (t *pass) begin(id int64, i store.Intent) (store.Intent, error) {
 	sent, _ := t.Salesforce.Now() // the newest answer may be a while ago
 	i.At, i.Since = later(t.now, sent), t.now
@@ -118,9 +119,10 @@ func (t *pass) begin(id int64, i store.Intent) (store.Intent, error) {
 		if err != nil {
 			return err
 		}
-		if begun && earlier.RecordID == i.RecordID {
+		if begun && earlier.RecordID == "" && i.RecordID == "" {
 			i.Since, i.Repeated = earlier.Since, true
-		} else if err := noteMark(tx, earlier); err != nil { // another record is marked than at first
+		}
+		if err := noteMark(tx, earlier); err != nil {
 			return err
 		}
 		return tx.PutIntent(id, i)
@@ -190,8 +192,11 @@ func texts(fields map[string]any) map[string]string {
 func (t *pass) markRecord(ctx context.Context, a arrival, fields map[string]any) error {
 	c, id, record := a.campaign, a.referral.ID, a.mark.ID
 	intent := store.Intent{Object: c.Object, RecordID: record, Fields: map[string]any{}, Values: map[string]string{}}
-	switch err := t.emptyOnes(ctx, id, fields, &intent); {
-	case permanent(err): // a field that is not there cannot be filled either
+	switch err := t.emptyOnes(ctx, fields, &intent); {
+	case permanent(err): // a field that is not there cannot be filled either; what was asked for before may have been
+		if err := t.update(func(tx *store.Tx) error { return forget(tx, id) }); err != nil {
+			return err
+		}
 		return t.refused(ctx, a, err)
 	case err != nil:
 		return t.problem(ctx, fmt.Errorf("referral %d: read %s %s before marking it: %w", id, c.Object, record, err))
@@ -231,9 +236,8 @@ func (t *pass) markRecord(ctx context.Context, a arrival, fields map[string]any)
 	})
 }
 
-// emptyOnes reads what stands in the fields and keeps those that are empty. Values that an earlier request of ours, whose answer was lost, has
-// filled in are noted as ours.
-func (t *pass) emptyOnes(ctx context.Context, id int64, fields map[string]any, intent *store.Intent) error {
+// emptyOnes reads what stands in the fields and keeps those that are empty.
+func (t *pass) emptyOnes(ctx context.Context, fields map[string]any, intent *store.Intent) error {
 	columns := []string{"Id"}
 	for name := range fields {
 		columns = append(columns, name)
@@ -247,19 +251,9 @@ func (t *pass) emptyOnes(ctx context.Context, id int64, fields map[string]any, i
 	if len(page.Rows) != 1 {
 		return fmt.Errorf("%d rows for one Id", len(page.Rows))
 	}
-	var earlier store.Intent
-	if err := t.view(func(tx *store.Tx) (err error) { earlier, _, err = tx.Intent(id); return err }); err != nil {
-		return err
-	}
 	for name, value := range fields {
-		stands := page.Rows[0].Text(name)
-		wrote, ours := earlier.Values[name]
-		ours = ours && earlier.RecordID == intent.RecordID // else another record was asked for
-		switch {
-		case stands == "":
+		if page.Rows[0].Text(name) == "" {
 			intent.Fields[name], intent.Values[name] = value, rules.Text(value)
-		case ours && wrote == stands:
-			intent.Values[name] = wrote
 		}
 	}
 	return nil
@@ -270,11 +264,8 @@ func (t *pass) emptyOnes(ctx context.Context, id int64, fields map[string]any, i
 func (t *pass) refused(ctx context.Context, a arrival, err error) error {
 	storeErr := t.update(func(tx *store.Tx) error {
 		intent, _, dropErr := tx.Intent(a.referral.ID)
-		switch { // an earlier request may have been carried out: the record that it made may appear yet, the one that it marked shows it
-		case !intent.Repeated:
+		if !intent.Repeated { // else the record that an earlier request made may appear yet
 			dropErr = errors.Join(dropErr, tx.DropIntent(a.referral.ID))
-		case intent.RecordID != "":
-			dropErr = errors.Join(dropErr, forget(tx, a.referral.ID))
 		}
 		if dropErr != nil || !permanent(err) {
 			return dropErr

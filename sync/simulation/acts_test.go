@@ -305,6 +305,7 @@ func (p *people) merge() {
 		return
 	}
 	p.w.org.Merge(object, winner.id, loser.id)
+	winner.tookOver = winner.tookOver || loser.ours || loser.marked || loser.tookOver
 	p.w.truth.note(object, loser.id, silently)
 	p.w.truth.note(object, winner.id, edited)
 	p.w.tell("%s %s is merged into %s", object, loser.id, winner.id)

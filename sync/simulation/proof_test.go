@@ -137,7 +137,7 @@ func (m *model) mayBeOurs(c *campaign, one *record, t time.Time) bool {
 		return false
 	}
 	near := func(s *run) bool { return !t.Before(s.start.Add(-slack)) && !t.After(s.end.Add(lostWrite)) }
-	return one.marked || slices.ContainsFunc(m.polls, near)
+	return one.marked || one.tookOver || slices.ContainsFunc(m.polls, near)
 }
 
 // lostWrite is how long after a run a write of it may take effect.

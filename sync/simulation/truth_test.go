@@ -33,6 +33,7 @@ type record struct {
 	madeBy     []*record   // of a Contact or Opportunity: the Leads converted into it
 	ours       bool        // created by qualifyd
 	marked     bool        // qualifyd has tried to mark it
+	tookOver   bool        // a record that qualifyd has written into was merged into it
 	purged     bool        // deleted for good
 	locked     bool        // a transaction that is not committed yet has changed it
 }
