@@ -81,7 +81,7 @@ func (s Snapshot) change(c Change, t Target, during span) Observation {
 	o := Observation{Transition: s.transition(c.Field, c.From, c.To, c.At, BySnapshot, ""), Reaches: t.stands(c.To)}
 	switch {
 	case !o.Reaches:
-	case s.wroteIt(c.Field, c.Before, c.At, t):
+	case s.wroteIt(c.Field, c.Before.Add(writeSlack), c.At, t): // looks and our writes go by one clock, stamps by another
 		o.Why = writtenByUs
 	case during.misses(c.At) != "":
 		o.Why = during.misses(c.At)
