@@ -2,6 +2,7 @@ package config
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -28,6 +29,11 @@ func Reloadable(path string) bool {
 func (c Config) Reload(next Config) (inForce Config, waiting []string) {
 	inForce = c
 	takeOver(reflect.ValueOf(&inForce).Elem(), reflect.ValueOf(next), "", &waiting)
+	inForce.Campaigns = slices.Clone(inForce.Campaigns)
+	for i := range inForce.Campaigns { // a date in them begins in the zone that is in force, not in one that waits
+		one := &inForce.Campaigns[i]
+		one.EffectiveFrom = one.EffectiveFrom.in(c.ReferralFactory.Location)
+	}
 	return inForce, waiting
 }
 
