@@ -108,9 +108,9 @@ var ExplainQuestion = view("explain", func(d *Desk, tx *store.Tx, q ReferralRequ
 
 // Unknown is what is said instead of a story where a text means nobody.
 type Unknown struct {
-	Reason   rules.Reason
-	Sentence string
-	Causes   []string
+	Reason   rules.Reason `json:"reason"`
+	Sentence string       `json:"sentence"`
+	Causes   []string     `json:"causes"`
 }
 
 // NobodyMeant tells that a text means nobody, and what may be the cause.

@@ -82,8 +82,9 @@ func TestExplainSpeaksJSON(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("explain -o json (-want +got):\n%s", d)
 	}
-	if r := w.run("explain", "nobody", "-o", "json").want(exitDone); r.out != "[]\n" {
-		t.Errorf("somebody unknown: got %q, want an empty list", r.out)
+	nobody := parsed(t, w.run("explain", "nobody", "-o", "json").want(exitDone))
+	if len(nobody) != 1 || nobody[0].Reason != "not_in_campaign" || !strings.Contains(nobody[0].Sentence, `"nobody"`) || nobody[0].ID != 0 {
+		t.Errorf("somebody unknown: got %+v, want one line that says not_in_campaign of nobody", nobody)
 	}
 }
 
