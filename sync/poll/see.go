@@ -146,6 +146,10 @@ func (t *pass) seeDeleted(tx *store.Tx, s seen, look *sight) error {
 			ids = append(ids, id)
 		}
 	}
+	snapshot, _, err := tx.Snapshot(s.ID)
+	if err != nil {
+		return err
+	}
 	for _, id := range ids {
 		r, found, err := tx.Referral(id)
 		if err != nil {
@@ -169,16 +173,17 @@ func (t *pass) seeDeleted(tx *store.Tx, s seen, look *sight) error {
 		} else if link.RecordID == "" {
 			r.SetLink(rules.Link{Object: s.Object, RecordID: s.ID, Kinds: look.claims[id]})
 		}
+		if s.MasterID == "" && !snapshot.Deleted {
+			if err := loosen(tx, &r); err != nil {
+				return err
+			}
+		}
 		if err := errors.Join(tx.PutReferral(r), tx.Judge(id)); err != nil {
 			return err
 		}
 	}
-	if s.MasterID != "" || len(ids) == 0 {
+	if s.MasterID != "" || len(ids) == 0 || snapshot.Deleted && !look.force {
 		return nil
-	}
-	snapshot, _, err := tx.Snapshot(s.ID)
-	if err != nil || snapshot.Deleted && !look.force {
-		return err
 	}
 	snapshot.Observe(s.Record, rules.Schema{})
 	return tx.PutSnapshot(s.ID, snapshot)
