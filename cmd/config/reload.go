@@ -11,7 +11,8 @@ import (
 //
 // A client secret is taken over when Salesforce next refuses the one before.
 var reloadable = []string{
-	"salesforce.auth.client_secret", "salesforce.daily_calls", "referral_factory.api_key", "referral_factory.calls_per_minute",
+	"salesforce.auth.client_secret", "salesforce.auth.client_secret_file", "salesforce.daily_calls",
+	"referral_factory.api_key", "referral_factory.api_key_file", "referral_factory.calls_per_minute",
 	"poll", "log.level", "campaigns",
 }
 

@@ -25,6 +25,9 @@ func TestAReloadTakesOverWhatMayChangeAndNamesTheRest(t *testing.T) {
 		{name: "rotated secrets", change: func(c *Config) {
 			c.ReferralFactory.APIKey, c.Salesforce.Auth.ClientSecret = NewSecret("other"), NewSecret("other")
 		}, taken: true},
+		{name: "secrets in other files", change: func(c *Config) {
+			c.ReferralFactory.APIKeyFile, c.Salesforce.Auth.ClientSecretFile = "/other/key", "/other/secret"
+		}, taken: true},
 		{name: "the org", change: func(c *Config) {
 			c.Salesforce.LoginURL, c.Salesforce.Auth.ClientID = "https://b.my.salesforce.com", "other"
 		},
