@@ -76,6 +76,8 @@ type Campaign struct {
 
 	// EffectiveFrom is zero when the config does not say; then a campaign counts from its first whole pass.
 	EffectiveFrom time.Time
+	// EffectiveDay is the day whose start EffectiveFrom is, "" where it is no day's: the same day begins at another instant in another zone.
+	EffectiveDay string
 
 	Method Method
 	Field  string // for the field methods

@@ -83,28 +83,31 @@ func stored(value any) any {
 	return text
 }
 
-// typed makes text a boolean or a number where the field wants one; Salesforce does not take "5" for a number.
+// typed makes text a boolean or a number where the field wants one, and text of those where it wants neither: Salesforce does not take "5" for a number,
+// and wants the values of texts and picklists as texts.
 func typed(t Type, value any) any {
-	text, ok := value.(string)
-	if !ok {
-		return value
-	}
+	text, isText := value.(string)
 	switch t {
+	case "": // not known
+		return value
 	case "boolean":
-		if b, err := strconv.ParseBool(strings.ToLower(text)); err == nil {
+		if b, err := strconv.ParseBool(strings.ToLower(text)); isText && err == nil {
 			return b
 		}
+		return value
 	case "int", "long":
-		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		if n, err := strconv.ParseInt(text, 10, 64); isText && err == nil {
 			return n
 		}
+		return value
 	case "double", "currency", "percent":
 		// "inf" and "nan" read as numbers, but no record holds them, nor can they be written down.
-		if f, err := strconv.ParseFloat(text, 64); err == nil && !math.IsInf(f, 0) && !math.IsNaN(f) {
+		if f, err := strconv.ParseFloat(text, 64); isText && err == nil && !math.IsInf(f, 0) && !math.IsNaN(f) {
 			return f
 		}
+		return value
 	}
-	return value
+	return Text(value)
 }
 
 // Text is how Salesforce shows a value that was written.

@@ -1,6 +1,7 @@
 package rules_test
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -15,7 +16,7 @@ func TestFill(t *testing.T) {
 			{Field: "Dreams", Value: "inf"}, {Field: "Luck", Value: "NaN"}, {Field: "Blank", Value: " \t"}, {Field: "Spaced", Value: " Smith "}},
 	}
 	referrer := rules.Referral{ID: 3, FirstName: "Bob", Code: "bobs", Meta: []rules.Meta{{Field: "Team", Value: "North"}}}
-	types := map[string]rules.Type{"Consent__c": "boolean", "Seats__c": "int", "Budget__c": "currency", "Share__c": "percent", "Big__c": "long", "Rate__c": "double"}
+	types := map[string]rules.Type{"Consent__c": "boolean", "Seats__c": "int", "Budget__c": "currency", "Share__c": "percent", "Big__c": "long", "Rate__c": "double", "Name__c": "string", "Choice__c": "picklist"}
 	for _, c := range []struct {
 		name    string
 		mapping rules.Mapping
@@ -58,6 +59,9 @@ func TestFill(t *testing.T) {
 		{"text for a number that is not one", rules.Mapping{To: "Rate__c", Dynamic: "meta.Luck"}, "NaN"},
 		{"fixed text for a checkbox", rules.Mapping{To: "Consent__c", Fixed: "false"}, false},
 		{"a fixed number stays one", rules.Mapping{To: "Budget__c", Fixed: 5}, 5},
+		{"a fixed number for a text", rules.Mapping{To: "Name__c", Fixed: json.Number("67.0")}, "67.0"},
+		{"a fixed truth for a choice", rules.Mapping{To: "Choice__c", Fixed: true}, "true"},
+		{"a number otherwise, for a text", rules.Mapping{To: "Name__c", Dynamic: "meta.Phone", Otherwise: json.Number("5")}, "5"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.mapping.To == "" {

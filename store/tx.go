@@ -137,6 +137,7 @@ type Campaign struct {
 	ID            int64
 	Fingerprint   string    // of the rule last known
 	EffectiveFrom time.Time // as configured when it was last taken into account
+	EffectiveDay  string    `json:",omitempty"` // the day whose start that is, if it is one
 	Effective     time.Time // zero until a pass has read Salesforce to the end for it
 	FirstWhole    time.Time // service time of that first pass
 	RuleSince     time.Time // when the present rule was first known, if it replaced another

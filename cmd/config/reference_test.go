@@ -240,7 +240,7 @@ func kindInWords(k documented) string {
 
 func reloadInWords(k documented) string {
 	switch {
-	case k.path == "salesforce.auth.client_secret":
+	case k.path == "salesforce.auth.client_secret", k.path == "salesforce.auth.client_secret_file":
 		return "A reload takes a change, once Salesforce refuses the old one."
 	case Reloadable(k.path):
 		return "A reload takes a change."

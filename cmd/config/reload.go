@@ -2,6 +2,7 @@ package config
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -10,7 +11,8 @@ import (
 //
 // A client secret is taken over when Salesforce next refuses the one before.
 var reloadable = []string{
-	"salesforce.auth.client_secret", "salesforce.daily_calls", "referral_factory.api_key", "referral_factory.calls_per_minute",
+	"salesforce.auth.client_secret", "salesforce.auth.client_secret_file", "salesforce.daily_calls",
+	"referral_factory.api_key", "referral_factory.api_key_file", "referral_factory.calls_per_minute",
 	"poll", "log.level", "campaigns",
 }
 
@@ -28,6 +30,11 @@ func Reloadable(path string) bool {
 func (c Config) Reload(next Config) (inForce Config, waiting []string) {
 	inForce = c
 	takeOver(reflect.ValueOf(&inForce).Elem(), reflect.ValueOf(next), "", &waiting)
+	inForce.Campaigns = slices.Clone(inForce.Campaigns)
+	for i := range inForce.Campaigns { // a date in them begins in the zone that is in force, not in one that waits
+		one := &inForce.Campaigns[i]
+		one.EffectiveFrom = one.EffectiveFrom.in(c.ReferralFactory.Location)
+	}
 	return inForce, waiting
 }
 

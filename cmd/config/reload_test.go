@@ -25,6 +25,9 @@ func TestAReloadTakesOverWhatMayChangeAndNamesTheRest(t *testing.T) {
 		{name: "rotated secrets", change: func(c *Config) {
 			c.ReferralFactory.APIKey, c.Salesforce.Auth.ClientSecret = NewSecret("other"), NewSecret("other")
 		}, taken: true},
+		{name: "secrets in other files", change: func(c *Config) {
+			c.ReferralFactory.APIKeyFile, c.Salesforce.Auth.ClientSecretFile = "/other/key", "/other/secret"
+		}, taken: true},
 		{name: "the org", change: func(c *Config) {
 			c.Salesforce.LoginURL, c.Salesforce.Auth.ClientID = "https://b.my.salesforce.com", "other"
 		},
@@ -50,5 +53,36 @@ func TestAReloadTakesOverWhatMayChangeAndNamesTheRest(t *testing.T) {
 				t.Errorf("in force (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// What a date means goes by the zone that is in force. A zone that waits for a start would otherwise move the beginning of a campaign at once, while
+// the days that people signed up on are those of the zone before.
+func TestAReloadReadsDatesInTheZoneInForce(t *testing.T) {
+	from, err := parseEffectiveFrom("2026-03-01")
+	if err != nil {
+		t.Fatal(err)
+	}
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := func(name string, zone *time.Location) Config {
+		c := Default()
+		c.ReferralFactory.Timezone, c.ReferralFactory.Location = name, zone
+		c.Campaigns = []Campaign{DefaultCampaign()}
+		c.Campaigns[0].EffectiveFrom = from.in(zone)
+		return c
+	}
+	next := in("Europe/Berlin", berlin)
+	inForce, waiting := in("UTC", time.UTC).Reload(next)
+	if diff := cmp.Diff([]string{"referral_factory.timezone"}, waiting); diff != "" {
+		t.Errorf("keys that wait for a start (-want +got):\n%s", diff)
+	}
+	if got, want := inForce.Campaigns[0].EffectiveFrom.Time, time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC); !got.Equal(want) {
+		t.Errorf("effective_from is %s, want %s: the start of that day in the zone in force", got, want)
+	}
+	if got, want := next.Campaigns[0].EffectiveFrom.Time, time.Date(2026, 2, 28, 23, 0, 0, 0, time.UTC); !got.Equal(want) {
+		t.Errorf("the config that was read has %s now, want %s", got, want)
 	}
 }

@@ -194,10 +194,10 @@ func parseEffectiveFrom(text string) (EffectiveFrom, error) {
 
 func (e EffectiveFrom) String() string { return e.Text }
 
-// in places a date in its zone.
+// in places a date in a zone, wherever it was placed before.
 func (e EffectiveFrom) in(zone *time.Location) EffectiveFrom {
-	if e.IsDate {
-		e.Time = rules.StartOfDay(e.Time, zone)
+	if day, err := time.Parse(time.DateOnly, e.Text); e.IsDate && err == nil {
+		e.Time = rules.StartOfDay(day, zone)
 	}
 	return e
 }

@@ -50,7 +50,11 @@ var (
 		if _, err := d.creating(r); err != nil {
 			return "", err
 		}
-		return "will be created or marked by " + nextPass, poll.AskJoin(tx, r, o)
+		words := "will be created or marked by " + nextPass
+		if blocker, _ := poll.CheckJoin(r); blocker != nil {
+			words = staysBlocked(*blocker)
+		}
+		return words, poll.AskJoin(tx, r, o)
 	})
 	DropQuestion = orderQuestion("outbox-drop", true, func(_ *Desk, tx *store.Tx, r rules.Referral, o poll.Order) (string, error) {
 		return poll.Drop(tx, r, o)
@@ -202,11 +206,23 @@ var JoinPreviewQuestion = view("join-preview", func(d *Desk, tx *store.Tx, q Ord
 		if err != nil {
 			return nil, err
 		}
-		would = append(would, Done{Referral: r.ID, Done: fmt.Sprintf("referral %d (%s, %d records linked) would be joined by %s, duplicates %s",
-			r.ID, r.Standing, len(r.Links), c.Mode, c.Duplicates)})
+		blocker, err := poll.CheckJoin(r)
+		if err != nil {
+			return nil, err
+		}
+		words := fmt.Sprintf("referral %d (%s, %d records linked) would be joined by %s, duplicates %s", r.ID, r.Standing, len(r.Links), c.Mode, c.Duplicates)
+		if blocker != nil {
+			words = fmt.Sprintf("referral %d %s", r.ID, staysBlocked(*blocker))
+		}
+		would = append(would, Done{Referral: r.ID, Done: words})
 	}
 	return would, nil
 })
+
+// staysBlocked follows a referral for which nothing is made.
+func staysBlocked(by rules.Blocker) string {
+	return fmt.Sprintf("stays blocked by %s %s, which existed before it, and nothing is made for it; a pin or referrals rejudge lifts that", by.Object, by.ID)
+}
 
 // PinRequest makes a record a referral's.
 type PinRequest struct {

@@ -108,9 +108,9 @@ var ExplainQuestion = view("explain", func(d *Desk, tx *store.Tx, q ReferralRequ
 
 // Unknown is what is said instead of a story where a text means nobody.
 type Unknown struct {
-	Reason   rules.Reason
-	Sentence string
-	Causes   []string
+	Reason   rules.Reason `json:"reason"`
+	Sentence string       `json:"sentence"`
+	Causes   []string     `json:"causes"`
 }
 
 // NobodyMeant tells that a text means nobody, and what may be the cause.
@@ -140,7 +140,7 @@ func (d *Desk) stories(tx *store.Tx, text string) ([]Story, error) {
 	stories := []Story{}
 	for _, r := range found {
 		rule, configured := known[r.CampaignID]
-		t := &teller{tx: tx, rule: rule, configured: configured, kept: kept, Referral: r}
+		t := &teller{tx: tx, rule: rule, configured: configured, kept: kept, zone: d.Config.ReferralFactory.Location, Referral: r}
 		if err := t.gather(); err != nil {
 			return nil, err
 		}
@@ -155,7 +155,8 @@ type teller struct {
 	tx         *store.Tx
 	rule       rules.Rule
 	configured bool
-	kept       bool // what is owed is kept, because the org is a sandbox
+	kept       bool           // what is owed is kept, because the org is a sandbox
+	zone       *time.Location // of sign-up days, as configured now
 
 	campaign store.Campaign
 	records  []rules.Linked
@@ -230,11 +231,16 @@ func (t *teller) fromStart() bool {
 	return t.campaign.FirstSweep == 0 || t.FirstSweep <= t.campaign.FirstSweep
 }
 
+// joinedWhy goes by when the day ended: that is kept as it was when the referral was first shown, whatever the zone is now.
 func (t *teller) joinedWhy() string {
-	if length := t.DayEnds.Sub(t.Joined); t.SignedUpOn != "" && length >= 23*time.Hour && length <= 25*time.Hour {
-		return "the start of the sign-up day in referral_factory.timezone"
+	if length := t.DayEnds.Sub(t.Joined); t.SignedUpOn == "" || length < 23*time.Hour || length > 25*time.Hour {
+		return "the sweep that first showed the referral"
 	}
-	return "the sweep that first showed the referral"
+	day, err := time.Parse(time.DateOnly, t.SignedUpOn)
+	if err == nil && t.zone != nil && !rules.StartOfDay(day, t.zone).Equal(t.Joined) {
+		return "the start of the sign-up day in the zone that referral_factory.timezone was when a sweep first showed the referral"
+	}
+	return "the start of the sign-up day in referral_factory.timezone"
 }
 
 // countsFrom is the instant from which changes count, and why it is that one.

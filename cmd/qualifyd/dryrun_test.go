@@ -78,6 +78,25 @@ func (w *world) state() state {
 	return s
 }
 
+// Whoever is about to change the rule of a campaign that runs looks first, with the service at work: it hands out a copy of its store.
+func TestADryRunBesideTheDaemonWorksOnACopyOfItsStore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, watching)
+	w.open()
+	ann, lead := w.known("Ann", 101)
+	d := w.serve()
+	w.org.Track("Lead", "Status", true)
+	w.status(lead, "Working - Contacted")
+	w.run("poll").want(exitDone)
+	w.told(ann, "value_not_reached")
+	w.edit("value: Qualified", "value: Working - Contacted")
+	w.edit("brake: 50/1h", "effective_from: 2032-01-01")
+	w.run("run", "--dry-run").want(exitDone, "would qualify referral "+text(ann.ID)+" (code "+ann.Code+") of campaign 101: ")
+	w.told(ann, "value_not_reached")
+	w.wantPuts(0)
+	d.end()
+}
+
 func TestADryRunNeedsNoStoreAndLeavesNone(t *testing.T) {
 	temp := t.TempDir()
 	t.Setenv("TMPDIR", temp)

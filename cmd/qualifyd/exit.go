@@ -129,7 +129,7 @@ func report(w io.Writer, err error) {
 	case exitCode(err) == exitUsage:
 		fmt.Fprintln(w, "hint: qualifyd --help lists the commands, and --help behind one explains it")
 	case errors.Is(err, store.ErrLocked):
-		fmt.Fprintln(w, "hint: another qualifyd has the store: one that starts or stops just now, or a run --once; try again in a moment")
+		fmt.Fprintln(w, "hint: another qualifyd has the store: the service (qualifyd poll has it make a pass), one that starts or stops just now, or a run --once; try again in a moment")
 	case errors.Is(err, store.ErrMissing):
 		fmt.Fprintln(w, "hint: qualifyd run makes the store; is store.path the one it uses?")
 	case errors.Is(err, store.ErrDamaged):

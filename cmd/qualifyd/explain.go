@@ -12,17 +12,31 @@ import (
 )
 
 func (a *app) explainCommand() *cobra.Command {
-	var meant string
-	return listCommand(a, &cobra.Command{
+	var output string
+	cmd := &cobra.Command{
 		Use: "explain REFERRAL", Short: "Tell a referral's whole story: why it stands where it stands, and what comes next", Args: cobra.ExactArgs(1),
 		Long: `Tells who a referral is, which records are its, what was seen of them and what of that
 counts, the rule's condition, the reason code, what was done, and what would have to happen
 next. REFERRAL is tried as id, code, record Id and e-mail, in that order; id: and code: say
 which. Where several referrals are meant, all are told.`,
-	}, desk.ExplainQuestion, func(args []string) desk.ReferralRequest {
-		meant = args[0]
-		return desk.ReferralRequest{Referral: meant}
-	}, func(out io.Writer, stories []desk.Story) error { return printStories(out, meant, stories) })
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkOutput(output); err != nil {
+				return err
+			}
+			stories, err := ask(cmd.Context(), a, desk.ExplainQuestion, desk.ReferralRequest{Referral: args[0]})
+			switch {
+			case err != nil:
+				return err
+			case output == "json" && len(stories) == 0: // a program is told as well why there is no story
+				return a.printJSON([]desk.Unknown{desk.NobodyMeant(args[0])})
+			case output == "json":
+				return a.printJSON(stories)
+			}
+			return printStories(a.out, args[0], stories)
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "", "json")
+	return cmd
 }
 
 func checkOutput(output string) error {

@@ -322,6 +322,22 @@ func TestExplainTellsWhatPassesHaveStillToDo(t *testing.T) {
 	w.wantNext(s, desk.Admin, "put campaign 101 back into the config")
 }
 
+// Who is known keeps the day as it was when a sweep first showed them; explain does not claim that it is the day in another zone.
+func TestExplainSaysInWhichZoneTheDayWas(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, campaignOf(toStatus))
+	w.open()
+	ann := w.refer("Ann", 101)
+	w.pass()
+	w.told(ann, "no_record", ": the start of the sign-up day in referral_factory.timezone")
+	w.edit("  base_url:", "  timezone: Europe/Berlin\n  base_url:")
+	w.pass()
+	w.told(ann, "no_record", "joined 2032-11-01 00:00:00Z: the start of the sign-up day in the zone that")
+	bob := w.refer("Bob", 101)
+	w.pass()
+	w.told(bob, "no_record", "joined 2032-10-31 23:00:00Z: the start of the sign-up day in referral_factory.timezone")
+}
+
 func TestExplainOfNobodySaysWhyThatMayBe(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, campaignOf(toStatus))

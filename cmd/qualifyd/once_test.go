@@ -58,6 +58,24 @@ func TestEffectiveFromLetsTheFirstPassCountThePast(t *testing.T) {
 	}
 }
 
+// An account's zone that is put right moves the start of the campaign's day, but does not have a rule that was changed since count from it.
+func TestAnotherZoneGivesAChangedRuleNoPast(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, watching)
+	w.edit("brake: 50/1h", "effective_from: 2032-11-01")
+	w.open()
+	w.org.Track("Lead", "Status", true)
+	ann, lead := w.known("Ann", 101)
+	w.status(lead, "Working - Contacted")
+	w.pass()
+	w.edit("value: Qualified", "value: Working - Contacted")
+	w.pass()
+	w.edit("  base_url:", "  timezone: Europe/Berlin\n  base_url:")
+	w.pass()
+	w.told(ann, "value_predates")
+	w.wantPuts(0)
+}
+
 func TestALeadIsCreatedForWhoeverIsReferred(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, creating)

@@ -82,8 +82,9 @@ func TestExplainSpeaksJSON(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("explain -o json (-want +got):\n%s", d)
 	}
-	if r := w.run("explain", "nobody", "-o", "json").want(exitDone); r.out != "[]\n" {
-		t.Errorf("somebody unknown: got %q, want an empty list", r.out)
+	nobody := parsed(t, w.run("explain", "nobody", "-o", "json").want(exitDone))
+	if len(nobody) != 1 || nobody[0].Reason != "not_in_campaign" || !strings.Contains(nobody[0].Sentence, `"nobody"`) || nobody[0].ID != 0 {
+		t.Errorf("somebody unknown: got %+v, want one line that says not_in_campaign of nobody", nobody)
 	}
 }
 
@@ -193,6 +194,41 @@ func TestJoinShowsWhomItIsAboutAndDoesItWithYes(t *testing.T) {
 	if n := len(w.org.IDs("Lead")); n != leads+1 {
 		t.Errorf("after join --yes: got %d leads, want one more than %d", n, leads)
 	}
+}
+
+// Whom nothing is made for is told so at once, in the preview too: who is blocked stays so, and who is qualified needs no record.
+func TestJoinPromisesNoRecordToWhomItMakesNone(t *testing.T) {
+	t.Parallel()
+	w := newTeam(t)
+	old := w.org.Create("Lead", sandbox.Fields{"LastName": "Fay", "Company": "Acme", "Email": "fay@example.com"})
+	w.pass()
+	w.after(2 * time.Hour)
+	fay := w.rf.Refer(102, sandbox.NewUser{FirstName: "Fay", Email: "fay@example.com"})
+	gus := w.refer("Gus", 102)
+	w.pass()
+	w.told(fay, "existing_record")
+	w.run("qualify", gus.Code, "--reason", "a fair").want(exitDone)
+	w.pass()
+	leads := len(w.org.IDs("Lead"))
+	for _, yes := range [][]string{nil, {"--yes"}} {
+		w.run(append([]string{"referrals", "join", fay.Code}, yes...)...).want(exitDone, "referral "+text(fay.ID)+" stays blocked by Lead "+old, "rejudge").wantNot("created", "joined by")
+		w.run(append([]string{"referrals", "join", gus.Code}, yes...)...).want(exitFailed, "is delivered; nothing is created for it")
+	}
+	w.pass()
+	if n := len(w.org.IDs("Lead")); n != leads {
+		t.Errorf("got %d leads, want %d as before", n, leads)
+	}
+}
+
+func TestThePreviewOfAJoinSpeaksJSON(t *testing.T) {
+	t.Parallel()
+	w := newTeam(t)
+	var would []desk.Done
+	r := w.run("referrals", "join", w.eve.Code, "-o", "json").want(exitDone)
+	if err := json.Unmarshal([]byte(r.out), &would); err != nil || len(would) != 1 || would[0].Referral != w.eve.ID {
+		t.Errorf("got %+v, error %v of\n%s\nwant one line, about Eve", would, err, r.out)
+	}
+	w.run("referrals", "join", w.eve.Code, "-o", "yaml").want(exitUsage)
 }
 
 func TestResumeLetsASetBackReferralQualifyAgain(t *testing.T) {

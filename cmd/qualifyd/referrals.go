@@ -63,9 +63,19 @@ qualifyd run --dry-run, once the referrals are marked with --yes and before the 
 		if *yes {
 			return order(cmd, args)
 		}
+		output, err := cmd.Flags().GetString("output")
+		if err == nil {
+			err = checkOutput(output)
+		}
+		if err != nil {
+			return err
+		}
 		would, err := ask(cmd.Context(), a, desk.JoinPreviewQuestion, desk.OrderRequest{Referrals: args})
 		if err != nil {
 			return err
+		}
+		if output == "json" {
+			return a.printJSON(would)
 		}
 		if err := printDone(a.out, would); err != nil {
 			return err

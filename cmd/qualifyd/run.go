@@ -170,7 +170,7 @@ func (a *app) dryRun(ctx context.Context, c config.Config, log zerolog.Logger) e
 		return fmt.Errorf("dry run: %w", err)
 	}
 	defer os.RemoveAll(folder)
-	s, err := copyStore(c.Store.Path, filepath.Join(folder, "copy.db"))
+	s, err := copyStore(ctx, c, filepath.Join(folder, "copy.db"))
 	if err != nil {
 		return err
 	}
@@ -183,13 +183,22 @@ func (a *app) dryRun(ctx context.Context, c config.Config, log zerolog.Logger) e
 	return errors.Join(err, s.Close())
 }
 
-// copyStore opens a copy of the store, or a new one where none exists yet.
-func copyStore(from, to string) (*store.Store, error) {
-	s, err := store.Open(from)
-	if errors.Is(err, store.ErrMissing) {
+// copyStore opens a copy of the store, or a new one where none exists yet. A running daemon, which has the store to itself, hands out the copy.
+func copyStore(ctx context.Context, c config.Config, to string) (*store.Store, error) {
+	s, err := store.Open(c.Store.Path)
+	switch {
+	case errors.Is(err, store.ErrMissing):
 		return store.Create(to)
-	}
-	if err != nil {
+	case errors.Is(err, store.ErrLocked):
+		f, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return nil, fmt.Errorf("dry run: %w", err)
+		}
+		if err := errors.Join(fetch(ctx, c, desk.BackupStream, desk.Nothing{}, f), f.Close()); err != nil {
+			return nil, err
+		}
+		return store.Open(to)
+	case err != nil:
 		return nil, err
 	}
 	copied, err := s.CopyTo(to)

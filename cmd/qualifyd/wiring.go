@@ -166,6 +166,9 @@ func campaign(c config.Campaign) rules.Campaign {
 	if c.EffectiveFrom.Time.IsZero() {
 		out.EffectiveFrom = c.EffectiveFrom.Time
 	}
+	if c.EffectiveFrom.IsDate {
+		out.EffectiveDay = c.EffectiveFrom.Text
+	}
 	if c.Brake.Off {
 		out.Brake = rules.Brake{}
 	}

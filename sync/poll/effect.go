@@ -50,7 +50,8 @@ func (t *pass) takeEffectOf(c rules.Campaign) error {
 			}
 		}
 		known = effectOf(known, c, t.first)
-		if known.Fingerprint == before.Fingerprint && known.Effective.Equal(before.Effective) && known.EffectiveFrom.Equal(before.EffectiveFrom) {
+		if known.Fingerprint == before.Fingerprint && known.Effective.Equal(before.Effective) &&
+			known.EffectiveFrom.Equal(before.EffectiveFrom) && known.EffectiveDay == before.EffectiveDay {
 			return nil
 		}
 		pending, err = markPending(tx, c.ID)
@@ -85,16 +86,23 @@ func (t *pass) takeEffectOf(c rules.Campaign) error {
 //	rule changed, effective_from not  now, or effective_from where that is later
 //	rule and effective_from changed  effective_from
 //	effective_from changed           effective_from
+//	its day begins in another zone   effective_from, or when the rule last changed where that is later and effective_from was not set with it
 //	effective_from went away         the first whole pass that knew the campaign, or when its rule last changed
 func effectOf(known store.Campaign, c rules.Campaign, now time.Time) store.Campaign {
 	fresh := known.Fingerprint == ""
 	ruleChanged := !fresh && known.Fingerprint != c.Fingerprint()
-	fromChanged := fresh || !known.EffectiveFrom.Equal(c.EffectiveFrom)
+	moved := !fresh && !known.EffectiveFrom.Equal(c.EffectiveFrom)
+	sameDay := c.EffectiveDay != "" && known.EffectiveDay == c.EffectiveDay // nobody has changed it: the zone is another
+	fromChanged := fresh || moved && !sameDay
 	switch {
 	case fromChanged && !c.EffectiveFrom.IsZero():
 		known.Effective = c.EffectiveFrom
 	case ruleChanged && !known.Effective.IsZero():
 		known.Effective = later(now, c.EffectiveFrom)
+	case moved && sameDay && known.Effective.Equal(known.EffectiveFrom) && known.RuleSince.After(known.Effective): // it was set to reach back
+		known.Effective = c.EffectiveFrom
+	case moved && sameDay:
+		known.Effective = later(known.RuleSince, c.EffectiveFrom)
 	case fromChanged && !fresh:
 		known.Effective = later(known.FirstWhole, known.RuleSince)
 		if known.FirstWhole.IsZero() {
@@ -104,7 +112,7 @@ func effectOf(known store.Campaign, c rules.Campaign, now time.Time) store.Campa
 	if ruleChanged {
 		known.RuleSince = now
 	}
-	known.Fingerprint, known.EffectiveFrom = c.Fingerprint(), c.EffectiveFrom
+	known.Fingerprint, known.EffectiveFrom, known.EffectiveDay = c.Fingerprint(), c.EffectiveFrom, c.EffectiveDay
 	return known
 }
 

@@ -206,6 +206,11 @@ func (t *pass) link(tx *store.Tx, s seen, c claimant, ambiguous bool, look *sigh
 	}
 	r.Unlink(s.ID)
 	r.SetLink(now)
+	if ambiguous && !old.Ambiguous {
+		if err := loosen(tx, &r); err != nil {
+			return err
+		}
+	}
 	if !linked && !look.byID {
 		if err := tx.Read(s.ID, s.Object, nil); err != nil {
 			return err
@@ -287,5 +292,5 @@ func (t *pass) block(tx *store.Tx, r rules.Referral, blockers ...rules.Blocker) 
 	err := tx.Append(store.Entry{
 		At: t.now, Act: store.ActBlocked, Campaign: r.CampaignID, Referral: r.ID, Reason: rules.ExistingRecord, Record: r.Blockers[known].ID,
 	})
-	return errors.Join(err, tx.PutReferral(r), tx.Judge(r.ID))
+	return errors.Join(err, loosen(tx, &r), tx.PutReferral(r), tx.Judge(r.ID))
 }

@@ -177,12 +177,24 @@ func Rejudge(tx *store.Tx, r rules.Referral, o Order) error {
 	return errors.Join(tx.Unhold(r.ID), tx.PutReferral(r), lookAnew(tx, r), o.note(tx, r, store.ActRejudged, ""))
 }
 
+// CheckJoin tells what would come of AskJoin: why it makes no sense, or by which record the referral stays blocked, so that nothing is made for it.
+func CheckJoin(r rules.Referral) (blocker *rules.Blocker, err error) {
+	if r.Standing != rules.Pending {
+		return nil, fmt.Errorf("referral %d is %s; nothing is created for it", r.ID, r.Standing)
+	}
+	if len(r.Blockers) > 0 {
+		return &r.Blockers[0], nil
+	}
+	return nil, nil
+}
+
 // AskJoin has a referral for which nothing was made joined like one that comes later: created or marked as its campaign says now. It may have been there
 // from the start, or have joined while the campaign made nothing. A block stays.
 func AskJoin(tx *store.Tx, r rules.Referral, o Order) error {
-	if r.Standing != rules.Pending {
-		return fmt.Errorf("referral %d is %s; nothing is created for it", r.ID, r.Standing)
+	blocker, err := CheckJoin(r)
+	if err != nil {
+		return err
 	}
-	r.JoinAsked, r.Settled = true, len(r.Blockers) > 0
+	r.JoinAsked, r.Settled = true, blocker != nil
 	return errors.Join(tx.PutReferral(r), tx.Join(r.ID), o.note(tx, r, store.ActJoinAsked, ""))
 }

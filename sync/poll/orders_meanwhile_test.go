@@ -154,6 +154,46 @@ func TestWhatTheBrakeHoldsByARecordThatBecomesAnothersIsLetGoOf(t *testing.T) {
 	}
 }
 
+// What keeps anybody else from qualifying keeps those too whom the brake holds: a release lets nobody go who was known before, or whose record is deleted
+// by now or claimed by somebody else as well.
+func TestWhatTheBrakeHoldsIsLetGoOfWhenItsReferralCannotQualifyAnyMore(t *testing.T) {
+	for reason, happens := range map[rules.Reason]func(w *world, ann sandbox.User, a, b string){
+		rules.ExistingRecord: func(w *world, ann sandbox.User, _, _ string) {
+			old := w.org.Create("Lead", with(sandbox.Fields{"LastName": "Ann", "Company": "Acme"}, []sandbox.Fields{Old()}))
+			w.org.Update("Lead", old, sandbox.Fields{"Email": ann.Email})
+		},
+		rules.RecordDeleted: func(w *world, _ sandbox.User, a, _ string) { w.org.Delete("Lead", a) },
+		rules.Ambiguous: func(w *world, _ sandbox.User, a, b string) {
+			w.org.Merge("Lead", a, b)
+			w.org.Update("Lead", a, sandbox.Fields{codeField: "", "Email": "third@example.com"})
+		},
+	} {
+		t.Run(string(reason), func(t *testing.T) {
+			c := fieldCampaign()
+			c.Brake = rules.Brake{Count: 1, Window: time.Hour}
+			running(t, one(c), func(w *world) {
+				zoe, ann, bob := w.Known("Zoe"), w.Known("Ann"), w.Known("Bob")
+				z, a, b := w.Lead(zoe), w.Lead(ann), w.Lead(bob)
+				w.Passes(1)
+				w.Status(z, goodValue)
+				w.Passes(1)
+				w.Status(a, goodValue)
+				if reason == rules.Ambiguous {
+					w.Status(b, goodValue)
+				}
+				w.Passes(1)
+				w.WantNot(ann, rules.HeldByBrake)
+				happens(w, ann, a, b)
+				w.Passes(2)
+				w.WantNot(ann, reason)
+				w.Act(func(tx *store.Tx) error { _, err := poll.Release(tx, 101, byHand()); return err })
+				w.Passes(1)
+				w.WantOnly(zoe)
+			})
+		})
+	}
+}
+
 // A bad Flow moved everybody; those who did not earn it are sorted out before the rest is released.
 func TestWhomTheBrakeHoldsAnOperatorMaySetAside(t *testing.T) {
 	for name, order := range map[string]func(*store.Tx, rules.Referral, poll.Order) (string, error){"unqualify": poll.Unqualify, "drop": poll.Drop} {

@@ -91,8 +91,8 @@ func braked(r rules.Referral) bool {
 	return r.Standing == rules.Pending && r.Verdict.Reason == rules.HeldByBrake
 }
 
-// loosen has what the brake holds judged anew, once a record has become somebody else's: it may be due by the very record, and a release would
-// qualify both.
+// loosen has what the brake holds judged anew, once a record has become somebody else's, is claimed by somebody else as well, or is deleted, or the
+// referral is blocked: it may be due by the very record, and a release would qualify both, or whoever cannot qualify.
 func loosen(tx *store.Tx, r *rules.Referral) error {
 	if !braked(*r) {
 		return nil

@@ -124,6 +124,60 @@ func TestAChangedRuleWaitsForAnEffectiveFromThatIsToCome(t *testing.T) {
 	})
 }
 
+// Another zone for the account is no other effective_from: where that is a day, its start moves with the zone, and a rule that was changed since, or is
+// changed with the zone, fires for the past as little as ever.
+func TestAnotherZoneGivesAChangedRuleNoPast(t *testing.T) {
+	day := serviceTimeAtStart().AddDate(0, 0, -3)
+	c := fieldCampaign()
+	c.EffectiveFrom, c.EffectiveDay = day, day.Format(time.DateOnly)
+	other := func(o *poll.Options) { o.Campaigns[0].Value = "Working - Contacted" }
+	east := func(o *poll.Options) { o.Campaigns[0].EffectiveFrom = day.Add(-time.Hour) }
+	for name, changes := range map[string][]func(*poll.Options){
+		"after the rule":  {other, east},
+		"with the rule":   {func(o *poll.Options) { other(o); east(o) }},
+		"before the rule": {east, other},
+	} {
+		t.Run(name, func(t *testing.T) {
+			running(t, one(c), func(w *world) {
+				w.org.Track("Lead", "Status", true)
+				ann, bob := w.Known("Ann"), w.Known("Bob")
+				a, b := w.Lead(ann), w.Lead(bob)
+				w.Passes(1)
+				w.Status(a, "Working - Contacted")
+				w.Passes(1)
+				for _, change := range changes {
+					w.Configure(change)
+					w.Passes(2)
+				}
+				w.WantNot(ann, rules.ValuePredates)
+				w.Status(b, "Working - Contacted")
+				w.Passes(2)
+				w.WantOnly(bob)
+			})
+		})
+	}
+}
+
+// Where the rule is what it was, the campaign's day begins as it does in the account's zone.
+func TestACampaignsDayBeginsInTheAccountsZone(t *testing.T) {
+	day := serviceTimeAtStart().Add(6 * time.Hour)
+	c := fieldCampaign()
+	c.EffectiveFrom, c.EffectiveDay = day, day.Format(time.DateOnly)
+	running(t, one(c), func(w *world) {
+		w.org.Track("Lead", "Status", true)
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.After(90 * time.Minute)
+		w.Status(lead, goodValue)
+		w.Passes(1)
+		w.WantNot(ann, rules.ValuePredates)
+		w.Configure(func(o *poll.Options) { o.Campaigns[0].EffectiveFrom = day.Add(-4 * time.Hour) })
+		w.Passes(2)
+		w.WantOnly(ann)
+	})
+}
+
 func TestAnEffectiveFromOfThePastReachesBack(t *testing.T) {
 	c := fieldCampaign()
 	c.EffectiveFrom = serviceTimeAtStart().Add(-time.Hour)

@@ -194,6 +194,11 @@ func (t *pass) seeDeleted(tx *store.Tx, s seen, look *sight) error {
 		} else if link.RecordID == "" {
 			r.SetLink(rules.Link{Object: s.Object, RecordID: s.ID, Kinds: look.claims[id]})
 		}
+		if s.MasterID == "" && !snapshot.Deleted {
+			if err := loosen(tx, &r); err != nil {
+				return err
+			}
+		}
 		if err := errors.Join(tx.PutReferral(r), tx.Judge(id)); err != nil {
 			return err
 		}
