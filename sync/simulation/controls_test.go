@@ -80,7 +80,7 @@ var controls = []control{
 	{
 		guard: "the intent to qualify is durable before the request", file: "sync/deliver/send.go",
 		with: "now.SentAt, now.SentUndo, now.Trouble = read.now(), debt.Undo, \"\"\n", without: "now.Trouble = \"\"\n",
-		finder: histories, says: "TWICE",
+		finder: "TestTheIntentIsOnDiskWhenTheRequestArrives", says: "debt at the PUT", in: "sync/deliver",
 	},
 	{
 		guard: "a request of unknown outcome is not sent again for two minutes", file: "sync/deliver/deliver.go",
