@@ -113,10 +113,15 @@ func (d *daemon) run(ctx context.Context, c config.Config) error {
 	defer stop(nil)
 	d.stop = stop
 	d.notify(systemd.SdNotifyReady, d.status())
-	context.AfterFunc(ctx, func() { d.notify(systemd.SdNotifyStopping, "STATUS=Ending what is under way") })
+	told := make(chan struct{})
+	context.AfterFunc(ctx, func() {
+		defer close(told)
+		d.notify(systemd.SdNotifyStopping, "STATUS=Ending what is under way")
+	})
 	go d.feedWatchdog(ctx)
 	d.log.Info().Int(logged.Campaigns, len(c.Campaigns)).Str(logged.Poll, c.Poll.Schedule).Str(logged.Sweep, c.Poll.Sweep).Msg("qualifyd is running")
 	d.runner.Run(ctx)
+	<-told // the process may end before it is, where nothing was under way
 	d.log.Info().Msg("qualifyd has stopped")
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		return cause
