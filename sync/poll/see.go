@@ -76,12 +76,10 @@ func (t *pass) noteAsked(tx *store.Tx, snapshot *rules.Snapshot, s seen) error {
 	for _, intent := range marks {
 		snapshot.Asked(intent.Values, intent.Since, intent.At)
 	}
-	for _, id := range append(tx.ReferralsByRecord(s.ID), tx.ReferralsByEmail(s.email)...) {
-		r, _, err := tx.Referral(id)
-		if err != nil {
-			return err
-		}
-		if err := noteCopied(tx, snapshot, s, r); err != nil {
+	ids := append(tx.ReferralsByRecord(s.ID), tx.ReferralsByEmail(s.email)...)
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
+		if err := noteCopied(tx, snapshot, s, id); err != nil {
 			return err
 		}
 		intent, begun, err := tx.Intent(id)
@@ -90,6 +88,10 @@ func (t *pass) noteAsked(tx *store.Tx, snapshot *rules.Snapshot, s seen) error {
 		}
 		if !begun {
 			continue
+		}
+		r, _, err := tx.Referral(id)
+		if err != nil {
+			return err
 		}
 		c, _ := t.campaign(r.CampaignID)
 		if t.fromIntent(c, intent, s) {
@@ -101,9 +103,13 @@ func (t *pass) noteAsked(tx *store.Tx, snapshot *rules.Snapshot, s seen) error {
 
 // noteCopied has the snapshot of a Contact into which a referral's Lead was converted know what we wrote into the Lead: a Contact that the conversion made
 // has it, and one that was there has what was empty filled in. Whichever has not changed since took nothing.
-func noteCopied(tx *store.Tx, contact *rules.Snapshot, s seen, r rules.Referral) error {
+func noteCopied(tx *store.Tx, contact *rules.Snapshot, s seen, id int64) error {
 	if s.Object != rules.Contact {
 		return nil
+	}
+	r, _, err := tx.Referral(id)
+	if err != nil {
+		return err
 	}
 	for _, l := range r.Links {
 		lead, _, err := tx.Snapshot(l.RecordID)
