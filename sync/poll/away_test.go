@@ -528,7 +528,7 @@ func TestADescribeFromTheFutureGrowsOld(t *testing.T) {
 	})
 }
 
-// A history that was found to be gone by an answer from the future is asked for again after a day.
+// A history that was found to be gone by an answer from the future is asked for again before that.
 func TestAHistoryThatWasGoneInTheFutureIsAskedForAgain(t *testing.T) {
 	running(t, one(fieldCampaign()), func(w *world) {
 		w.ahead = 365 * 24 * time.Hour

@@ -143,21 +143,30 @@ func stampOf(name string) string {
 	return "SystemModstamp"
 }
 
-// historyGone tells whether the org was found, within the last day, to have no such history object.
+// historyGone tells whether the org was found, within the last ten minutes, to have no such history object. It may have been out of sight together with its
+// object for a while only.
 func (t *pass) historyGone(tx *store.Tx, name string, now time.Time) (bool, error) {
 	if _, ok := histories[name]; !ok {
 		return false, nil
 	}
 	var d described
 	found, err := tx.Describe(name, &d)
-	return found && d.Gone && !d.olderThan(describeFor, now), err
+	return found && d.Gone && !d.olderThan(parkedFor, now), err
 }
 
-// noteGone remembers that the org has no such history object; it is tried again after a day.
+// noteGone remembers that the org has no such history object; it is tried again after ten minutes.
 func (t *pass) noteGone(name string) error {
 	t.gone[name] = true
-	t.Log.Warn().Str(logged.Object, name).Msg("Salesforce shows no such history to this user; a value held for less than the poll interval can be missed")
-	return t.update(func(tx *store.Tx) error { return tx.PutDescribe(name, described{At: t.now, Gone: true}) })
+	return t.update(func(tx *store.Tx) error {
+		var d described
+		if _, err := tx.Describe(name, &d); err != nil {
+			return err
+		}
+		if !d.Gone { // else it has been told
+			t.Log.Warn().Str(logged.Object, name).Msg("Salesforce shows no such history to this user; a value held for less than the poll interval can be missed")
+		}
+		return tx.PutDescribe(name, described{At: t.now, Gone: true})
+	})
 }
 
 // poll asks what changed since the watermarks. In the same calls it begins to read by Id: what is marked, and the records under formula rules,

@@ -106,7 +106,7 @@ func TestAnOrgWithoutLeadHistory(t *testing.T) {
 		w.Asked("")
 		w.Passes(5)
 		if got := w.Asked("FROM LeadHistory"); got != 0 {
-			t.Errorf("an object that is gone: asked %d times, want not again for a day", got)
+			t.Errorf("an object that is gone: asked %d times, want not again for ten minutes", got)
 		}
 		bob := w.Known("Bob")
 		b := w.Lead(bob)
@@ -114,6 +114,24 @@ func TestAnOrgWithoutLeadHistory(t *testing.T) {
 		w.Status(b, goodValue)
 		w.Passes(1)
 		w.WantOnly(ann, bob)
+	})
+}
+
+// A history that was out of sight for a moment is asked for again before long, and tells what no poll has seen.
+func TestAHistoryThatWasOutOfSightIsAskedForAgain(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		w.org.Track("Lead", "Status", true)
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.Fail("FROM LeadHistory", "INVALID_TYPE")
+		w.TryPass()
+		w.Heal()
+		w.After(11 * time.Minute)
+		w.Status(lead, goodValue)
+		w.Status(lead, "Working - Contacted")
+		w.Passes(1)
+		w.WantQualified(ann)
 	})
 }
 
