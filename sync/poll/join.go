@@ -268,11 +268,16 @@ func (t *pass) madeByUs(tx *store.Tx, r rules.Referral, c rules.Campaign, intent
 	return ""
 }
 
+// mayBeFrom tells whether a create request may have made a record: it is of the object, and was made when one may have had its effect.
+func mayBeFrom(intent store.Intent, s seen) bool {
+	return intent.RecordID == "" && s.Object == intent.Object && !s.Created.Before(intent.Since) && s.Created.Before(intent.At.Add(settleAfter))
+}
+
 // fromIntent tells whether a record that carries the referral's code or e-mail is the one that a create request asked for: it is of the object, not older
 // than the request and made while that may have had its effect, and has the code that was written into it, or where the code cannot be read the watched
 // values. A person may have made another with the same e-mail meanwhile, or long after.
 func (t *pass) fromIntent(c rules.Campaign, intent store.Intent, s seen) bool {
-	if intent.RecordID != "" || s.Object != intent.Object || s.Created.Before(intent.Since) || !s.Created.Before(intent.At.Add(settleAfter)) {
+	if !mayBeFrom(intent, s) {
 		return false
 	}
 	field := t.codeField(c, s.Object)

@@ -59,7 +59,7 @@ func (t *pass) observe(tx *store.Tx, s seen, look *sight) error {
 		}
 		return nil
 	}
-	if err := t.noteAsked(tx, &snapshot, s); err != nil {
+	if err := noteAsked(tx, &snapshot, s); err != nil {
 		return err
 	}
 	snapshot.Observe(s.Record, s.schema)
@@ -68,7 +68,7 @@ func (t *pass) observe(tx *store.Tx, s seen, look *sight) error {
 
 // noteAsked has a snapshot know what we asked to be written into the record and had no answer about. Whose mark it is is not judged before that is
 // settled, but the record may be another referral's as well. So may a record that was created for somebody whose campaign is out of the config now.
-func (t *pass) noteAsked(tx *store.Tx, snapshot *rules.Snapshot, s seen) error {
+func noteAsked(tx *store.Tx, snapshot *rules.Snapshot, s seen) error {
 	marks, err := tx.Marks(s.ID)
 	if err != nil {
 		return err
@@ -86,15 +86,7 @@ func (t *pass) noteAsked(tx *store.Tx, snapshot *rules.Snapshot, s seen) error {
 		if err != nil {
 			return err
 		}
-		if !begun {
-			continue
-		}
-		r, _, err := tx.Referral(id)
-		if err != nil {
-			return err
-		}
-		c, _ := t.campaign(r.CampaignID)
-		if t.fromIntent(c, intent, s) {
+		if begun && mayBeFrom(intent, s) { // though it has another code by now, which somebody may have put in since
 			snapshot.Asked(intent.Values, intent.Since, intent.At)
 		}
 	}
