@@ -166,8 +166,16 @@ func (t *pass) arrive(tx *store.Tx, sought rules.Referral, found *findings, aske
 		return a, false, errors.Join(t.block(tx, r, todo.Blockers...), forget(tx, id), tx.Joined(id))
 	}
 	for _, record := range todo.Link {
-		if err := t.see(tx, found.records[record.ID], nil); err != nil {
+		s := found.records[record.ID]
+		if err := t.see(tx, s, nil); err != nil {
 			return a, false, err
+		}
+		if begun && mayBeFrom(intent, s) { // before the intent is forgotten: it is not known for ours, but may be
+			made := intent
+			made.RecordID = s.ID
+			if err := noteMark(tx, made); err != nil {
+				return a, false, err
+			}
 		}
 	}
 	has, err := hasRecord(tx, r, c.Object)

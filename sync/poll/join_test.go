@@ -592,6 +592,30 @@ func TestARecordThatWeMadeIsOursAlsoWithAnothersCode(t *testing.T) {
 	})
 }
 
+// The same, where the record is found for the one for whom it was made, and not taken for it because of the code.
+func TestARecordThatWeMadeIsOursAlsoWhenItIsFoundWithAnothersCode(t *testing.T) {
+	writing, watching := creating(fieldCampaign(), rules.CreateNew), fieldCampaign()
+	writing.Fields = append(writing.Fields, rules.Mapping{To: "LeadSource", Fixed: "Partner Referral"})
+	watching.ID, watching.Field, watching.Value = 201, "LeadSource", "Partner Referral"
+	running(t, []rules.Campaign{writing, watching}, func(w *world) {
+		bob := w.rf.Refer(201, sandbox.NewUser{FirstName: "Bob", Email: "bob@example.com"})
+		w.Passes(1)
+		w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+		w.org.SetFault(lostAndDown(isCreate))
+		w.TryPass()
+		w.org.SetFault(nil)
+		lead := w.org.IDs("Lead")[0]
+		w.org.Update("Lead", lead, sandbox.Fields{codeField: bob.Code})
+		w.After(10 * time.Minute)
+		for range 4 {
+			w.TryPass()
+			w.After(time.Minute)
+		}
+		w.WantLinks(bob, lead)
+		w.WantOnly()
+	})
+}
+
 // A create of unknown outcome is repeated, and refused for good. The record that a person makes by hand the day after is theirs, not ours.
 func TestALeadOfTheDayAfterIsNotTakenForTheOneThatWasRefused(t *testing.T) {
 	c := creating(fieldCampaign(), rules.CreateNew)
