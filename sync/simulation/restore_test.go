@@ -112,14 +112,14 @@ func (m *model) restored(b *backup, standing map[*referral]rules.Standing) {
 	}
 	for _, c := range m.w.campaigns {
 		for _, one := range m.w.truth.order {
-			if own := before[claim{c.id, one.id}]; own != nil && one.noted() {
+			if own := before[claim{c.id, one.id}]; own != nil && m.w.truth.noted(one) {
 				kept := m.owner(c, one)
 				kept.now, kept.merged = union(kept.now, own.now...), kept.merged || own.merged
 			}
 		}
 	}
 	for _, r := range m.w.people.list {
-		r.forget(b.referrals[r])
+		r.forget(b.referrals[r], m.w.truth.noted)
 		if r.orderAct >= b.act {
 			r.forgetOrders(standing[r])
 		}
@@ -130,8 +130,10 @@ func (m *model) restored(b *backup, standing map[*referral]rules.Standing) {
 }
 
 // noted tells whether a restore may carry over what was known of a record, and whose it was: how it became what it is was not a person's doing.
-func (r *record) noted() bool {
-	return r.ours || r.marked || slices.ContainsFunc(r.versions, func(v version) bool { return v.rewritten })
+func (h *truth) noted(r *record) bool {
+	took := func(other *record) bool { return text(other.now().f["MasterRecordId"]) == r.id && h.noted(other) }
+	return r.ours || r.marked || slices.ContainsFunc(r.versions, func(v version) bool { return v.rewritten }) ||
+		slices.ContainsFunc(r.madeBy, h.noted) || slices.ContainsFunc(h.order, took)
 }
 
 // campaignRestored is what of a campaign is known again as it was: but for the sweeps, and for one that the backup did not know, whose rule counts from when
@@ -153,10 +155,10 @@ func (m *model) campaignRestored(c *campaign, then campaign) {
 }
 
 // forget has the model know of a referral what it knew at a former time. What may be, may still be: a request may be under way.
-func (r *referral) forget(then referral) {
+func (r *referral) forget(then referral, noted func(*record) bool) {
 	then = then.copied()
 	for one, now := range r.ties { // what was seen of a record that was made or marked since the backup is kept
-		if one.noted() {
+		if noted(one) {
 			before := then.tie(one)
 			before.mayReach, before.maybeBelow = before.mayReach || now.mayReach, append(before.maybeBelow, now.maybeBelow...)
 		}
