@@ -546,6 +546,34 @@ func TestAHistoryThatWasGoneInTheFutureIsAskedForAgain(t *testing.T) {
 	})
 }
 
+// In the pass in which a rule changes the first answer tells a time some seconds ahead. The look of that pass seems to be before the rule counts; the next
+// pass looks again, so that the change after it is dated.
+func TestARuleThatChangesWhileAnAnswerIsSecondsAheadHasABaseline(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		w.org.Track("Lead", "Rating", false)
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.After(25 * time.Hour)
+		w.Configure(func(o *poll.Options) { o.Campaigns[0].Field, o.Campaigns[0].Value = "Rating", "Hot" })
+		w.org.SetFault(func(r *http.Request) *sandbox.Fault {
+			w.ahead = 0
+			if strings.Contains(r.URL.Path, "/describe") {
+				w.ahead = 5 * time.Second
+			}
+			return nil
+		})
+		w.Passes(1)
+		w.org.SetFault(nil)
+		w.ahead = 0
+		w.After(time.Minute)
+		w.Passes(2)
+		w.org.Update("Lead", lead, sandbox.Fields{"Rating": "Hot"})
+		w.Passes(1)
+		w.WantQualified(ann)
+	})
+}
+
 // A pass whose answers told a time far in the future puts the passes after it off no longer than any other, when calls have to last.
 func TestAPassFromTheFuturePutsNoOtherOff(t *testing.T) {
 	running(t, one(fieldCampaign()), func(w *world) {

@@ -161,8 +161,8 @@ func (t *pass) settleCampaign(tx *store.Tx, c rules.Campaign) error {
 			return err
 		}
 	}
-	if !known.Effective.After(t.now) {
-		known.RereadFor = known.Effective
+	if known.Effective.Before(t.first) || !known.Effective.Equal(known.RuleSince) && !known.Effective.After(t.now) {
+		known.RereadFor = known.Effective // not in the pass that sets it: its answers may tell times before that, by the service's clocks
 	}
 	rule := t.rules[c.ID]
 	rule.Effective = known.Effective
