@@ -115,7 +115,7 @@ func (d *Deliverer) ready(debts int) (bool, error) {
 	case owner.Sandbox:
 		d.Log.Warn().Int(logged.Owed, debts).Msg("the org is a sandbox: what is owed is kept, and not sent (referral_factory.send_from_sandbox)")
 	default: // only an order can have come before the first pass that reached Salesforce
-		d.Log.Warn().Int(logged.Owed, debts).Msg("it is not known yet whether the org is a sandbox: what is owed is not sent before a pass has found out")
+		d.Log.Warn().Int(logged.Owed, debts).Msg("it is not known yet whether the org is a sandbox: what is owed is not sent before a pass has found out (qualifyd status tells why none has)")
 	}
 	return false, nil
 }

@@ -171,9 +171,7 @@ func (t *pass) arrive(tx *store.Tx, sought rules.Referral, found *findings, aske
 			return a, false, err
 		}
 		if begun && mayBeFrom(intent, s) { // before the intent is forgotten: it is not known for ours, but may be
-			made := intent
-			made.RecordID = s.ID
-			if err := noteMark(tx, made); err != nil {
+			if err := noteRequest(tx, s.ID, intent); err != nil {
 				return a, false, err
 			}
 		}
@@ -241,20 +239,20 @@ func forget(tx *store.Tx, id int64) error {
 	if err != nil || !begun {
 		return err
 	}
-	return errors.Join(noteMark(tx, intent), tx.DropIntent(id))
+	return errors.Join(noteRequest(tx, intent.RecordID, intent), tx.DropIntent(id))
 }
 
-// noteMark has a record know what we asked to be written into it, before that is forgotten: nobody has told that it was not done.
-func noteMark(tx *store.Tx, intent store.Intent) error {
-	if intent.RecordID == "" || !tx.Linked(intent.RecordID) {
+// noteRequest has a record know what we asked to be written into it, before that is forgotten: nobody has told that it was not done.
+func noteRequest(tx *store.Tx, recordID string, intent store.Intent) error {
+	if !tx.Linked(recordID) { // nor is "", the record of a create
 		return nil
 	}
-	snapshot, _, err := tx.Snapshot(intent.RecordID)
+	snapshot, _, err := tx.Snapshot(recordID)
 	if err != nil {
 		return err
 	}
 	snapshot.Asked(intent.Values, intent.Since, intent.At)
-	return tx.PutSnapshot(intent.RecordID, snapshot)
+	return tx.PutSnapshot(recordID, snapshot)
 }
 
 // settleAfter is how long after a create request with a lost answer its record may still appear; only then is it asked for again.

@@ -479,11 +479,8 @@ func TestALostMarkIsSettledByTheNextPass(t *testing.T) {
 
 // A mark of one campaign whose answer was lost writes what another campaign's rule asks for: that is our own doing, and qualifies nobody.
 func TestALostMarkQualifiesNobodyInAnotherCampaign(t *testing.T) {
-	marking := creating(fieldCampaign(), rules.Update)
-	marking.Fields = append(marking.Fields, rules.Mapping{To: "LeadSource", Fixed: "Partner Referral"})
-	watching := fieldCampaign()
-	watching.ID, watching.Duplicates, watching.Field, watching.Value = 201, rules.Update, "LeadSource", "Partner Referral"
-	running(t, []rules.Campaign{marking, watching}, func(w *world) {
+	all := markingAndWatching()
+	running(t, all, func(w *world) {
 		ann := w.rf.Refer(201, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
 		lead := w.Lead(ann, Old(), sandbox.Fields{codeField: ""})
 		w.Passes(2)
@@ -568,52 +565,32 @@ func TestALeadOfThatMinuteIsNotTakenForTheOneThatWeMade(t *testing.T) {
 	})
 }
 
-// A person puts somebody else's code into a record that we made, before we have found it: what it was made with is our doing still.
+// A person puts somebody else's code into a record that we made, before we have found it: what it was made with is our doing still. Later on, the record is
+// found for the one for whom it was made, and not taken for it because of the code.
 func TestARecordThatWeMadeIsOursAlsoWithAnothersCode(t *testing.T) {
-	writing, watching := creating(fieldCampaign(), rules.CreateNew), fieldCampaign()
-	writing.Fields = append(writing.Fields, rules.Mapping{To: "LeadSource", Fixed: "Partner Referral"})
-	watching.ID, watching.Field, watching.Value = 201, "LeadSource", "Partner Referral"
-	running(t, []rules.Campaign{writing, watching}, func(w *world) {
-		bob := w.rf.Refer(201, sandbox.NewUser{FirstName: "Bob", Email: "bob@example.com"})
-		w.Passes(1)
-		w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
-		w.org.SetFault(lostAndDown(isCreate))
-		w.TryPass()
-		w.org.SetFault(nil)
-		lead := w.org.IDs("Lead")[0]
-		w.org.Update("Lead", lead, sandbox.Fields{codeField: bob.Code})
-		w.After(time.Minute)
-		for range 4 {
-			w.TryPass()
-			w.After(time.Minute)
-		}
-		w.WantLinks(bob, lead)
-		w.WantOnly()
-	})
-}
-
-// The same, where the record is found for the one for whom it was made, and not taken for it because of the code.
-func TestARecordThatWeMadeIsOursAlsoWhenItIsFoundWithAnothersCode(t *testing.T) {
-	writing, watching := creating(fieldCampaign(), rules.CreateNew), fieldCampaign()
-	writing.Fields = append(writing.Fields, rules.Mapping{To: "LeadSource", Fixed: "Partner Referral"})
-	watching.ID, watching.Field, watching.Value = 201, "LeadSource", "Partner Referral"
-	running(t, []rules.Campaign{writing, watching}, func(w *world) {
-		bob := w.rf.Refer(201, sandbox.NewUser{FirstName: "Bob", Email: "bob@example.com"})
-		w.Passes(1)
-		w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
-		w.org.SetFault(lostAndDown(isCreate))
-		w.TryPass()
-		w.org.SetFault(nil)
-		lead := w.org.IDs("Lead")[0]
-		w.org.Update("Lead", lead, sandbox.Fields{codeField: bob.Code})
-		w.After(10 * time.Minute)
-		for range 4 {
-			w.TryPass()
-			w.After(time.Minute)
-		}
-		w.WantLinks(bob, lead)
-		w.WantOnly()
-	})
+	for name, until := range map[string]time.Duration{"while it may be under way": time.Minute, "when that is over": 10 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			all := markingAndWatching()
+			all[0].Duplicates, all[1].Duplicates = rules.CreateNew, rules.CreateNew
+			running(t, all, func(w *world) {
+				bob := w.rf.Refer(201, sandbox.NewUser{FirstName: "Bob", Email: "bob@example.com"})
+				w.Passes(1)
+				w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+				w.org.SetFault(lostAndDown(isCreate))
+				w.TryPass()
+				w.org.SetFault(nil)
+				lead := w.org.IDs("Lead")[0]
+				w.org.Update("Lead", lead, sandbox.Fields{codeField: bob.Code})
+				w.After(until)
+				for range 4 {
+					w.TryPass()
+					w.After(time.Minute)
+				}
+				w.WantLinks(bob, lead)
+				w.WantOnly()
+			})
+		})
+	}
 }
 
 // A create of unknown outcome is repeated, and refused for good. The record that a person makes by hand the day after is theirs, not ours.
@@ -786,18 +763,15 @@ func TestWhatWeWroteQualifiesNobodyInACampaignThatWasAway(t *testing.T) {
 		"created by a second request, whose answer was lost": {faults: []*sandbox.Fault{{Refused: true}, {Lost: true}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			writing := creating(fieldCampaign(), rules.Update)
-			writing.Fields = append(writing.Fields, rules.Mapping{To: "LeadSource", Fixed: "Partner Referral"})
-			watching := fieldCampaign()
-			watching.ID, watching.Duplicates, watching.Field, watching.Value = 201, rules.Update, "LeadSource", "Partner Referral"
-			running(t, []rules.Campaign{writing, watching}, func(w *world) {
+			all := markingAndWatching()
+			running(t, all, func(w *world) {
 				w.org.Track("Lead", "LeadSource", true)
 				ann := w.rf.Refer(201, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
 				if test.marked {
 					w.Lead(ann, Old(), sandbox.Fields{codeField: ""})
 				}
 				w.Passes(2)
-				w.Configure(func(o *poll.Options) { o.Campaigns = []rules.Campaign{writing} })
+				w.Configure(func(o *poll.Options) { o.Campaigns = all[:1] })
 				w.Passes(1)
 				again := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
 				w.org.SetFault(func(r *http.Request) *sandbox.Fault {
@@ -817,7 +791,7 @@ func TestWhatWeWroteQualifiesNobodyInACampaignThatWasAway(t *testing.T) {
 				if got := w.org.Get("Lead", lead)["LeadSource"]; got != "Partner Referral" {
 					t.Fatalf("source of the Lead that we wrote: got %v, want Partner Referral", got)
 				}
-				w.Configure(func(o *poll.Options) { o.Campaigns = []rules.Campaign{writing, watching} })
+				w.Configure(func(o *poll.Options) { o.Campaigns = all })
 				w.Passes(3)
 				w.WantLinks(ann, lead)
 				w.WantOnly()
@@ -832,11 +806,8 @@ func TestWhatWeWroteWhileACampaignWasAwayStaysOurs(t *testing.T) {
 	for _, tracked := range []bool{true, false} {
 		for name, linkedBefore := range map[string]bool{"changed since": true, "not looked at before": false} {
 			t.Run(fmt.Sprint(name, ", tracked ", tracked), func(t *testing.T) {
-				writing := creating(fieldCampaign(), rules.Update)
-				writing.Fields = append(writing.Fields, rules.Mapping{To: "LeadSource", Fixed: "Partner Referral"})
-				watching := fieldCampaign()
-				watching.ID, watching.Duplicates, watching.Field, watching.Value = 201, rules.Update, "LeadSource", "Partner Referral"
-				running(t, []rules.Campaign{writing, watching}, func(w *world) {
+				all := markingAndWatching()
+				running(t, all, func(w *world) {
 					w.org.Track("Lead", "LeadSource", tracked)
 					ann := w.Known("Ann", 201)
 					enter := func() string { return w.Lead(ann, sandbox.Fields{codeField: ""}) }
@@ -845,7 +816,7 @@ func TestWhatWeWroteWhileACampaignWasAwayStaysOurs(t *testing.T) {
 						lead = enter()
 					}
 					w.Passes(2)
-					w.Configure(func(o *poll.Options) { o.Campaigns = []rules.Campaign{writing} })
+					w.Configure(func(o *poll.Options) { o.Campaigns = all[:1] })
 					w.Passes(1)
 					if !linkedBefore {
 						lead = enter()
@@ -860,7 +831,7 @@ func TestWhatWeWroteWhileACampaignWasAwayStaysOurs(t *testing.T) {
 					w.After(time.Hour)
 					w.org.Update("Lead", lead, sandbox.Fields{"Company": "Acme Inc"})
 					w.Passes(1)
-					w.Configure(func(o *poll.Options) { o.Campaigns = []rules.Campaign{writing, watching} })
+					w.Configure(func(o *poll.Options) { o.Campaigns = all })
 					w.Passes(3)
 					w.WantLinks(ann, lead)
 					w.WantOnly()
@@ -877,11 +848,8 @@ func TestWhatWeWroteWhileACampaignWasAwayStaysOurs(t *testing.T) {
 
 // Nor is it anybody's doing when the record becomes another referral's.
 func TestWhatWeWroteStaysOursWhenTheRecordBecomesAnothers(t *testing.T) {
-	writing := creating(fieldCampaign(), rules.Update)
-	writing.Fields = append(writing.Fields, rules.Mapping{To: "LeadSource", Fixed: "Partner Referral"})
-	watching := fieldCampaign()
-	watching.ID, watching.Duplicates, watching.Field, watching.Value = 201, rules.Update, "LeadSource", "Partner Referral"
-	running(t, []rules.Campaign{writing, watching}, func(w *world) {
+	all := markingAndWatching()
+	running(t, all, func(w *world) {
 		bob := w.Known("Bob", 201)
 		ann := w.Known("Ann", 101)
 		lead := w.org.IDs("Lead")[0]

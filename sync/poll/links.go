@@ -164,7 +164,7 @@ func (t *pass) othersCode(tx *store.Tx, r rules.Referral, code string) bool {
 	return err == nil && found && o.CampaignID == r.CampaignID
 }
 
-// othersPin tells whether a record is pinned to another referral of the same campaign, and to nobody who is this one.
+// othersPin tells whether a record is pinned to another referral of the same campaign, and not to this one.
 func (t *pass) othersPin(tx *store.Tx, r rules.Referral, recordID string) bool {
 	if link, _ := r.LinkTo(recordID); link.Kinds.Has(rules.Pinned) {
 		return false

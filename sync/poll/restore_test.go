@@ -181,11 +181,8 @@ func TestARuleThatWasAnotherForAWhileSinceTheBackupCountsFromTheRestore(t *testi
 func TestWhatWeWroteSinceTheBackupQualifiesNobodyAfterARestore(t *testing.T) {
 	for name, marked := range map[string]bool{"marked": true, "created": false} {
 		t.Run(name, func(t *testing.T) {
-			writing := creating(fieldCampaign(), rules.Update)
-			writing.Fields = append(writing.Fields, rules.Mapping{To: "LeadSource", Fixed: "Partner Referral"})
-			watching := fieldCampaign()
-			watching.ID, watching.Duplicates, watching.Field, watching.Value = 201, rules.Update, "LeadSource", "Partner Referral"
-			running(t, []rules.Campaign{writing, watching}, func(w *world) {
+			all := markingAndWatching()
+			running(t, all, func(w *world) {
 				ann := w.rf.Refer(201, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
 				if marked {
 					w.Lead(ann, Old(), sandbox.Fields{codeField: ""})

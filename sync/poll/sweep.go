@@ -325,7 +325,7 @@ func (s *sweep) findKnown(ctx context.Context) error {
 
 // errNobody is no whole sweep: a service that shows nobody at all, where somebody is known, has come back without its data, say. Who was there already would be
 // a newcomer after it.
-var errNobody = errors.New("Referral Factory shows no users at all, and did before")
+var errNobody = errors.New("Referral Factory shows no users at all, and did before; nobody is taken for new until it shows them again: look whether they are there")
 
 // knowsAnybody tells whether any referral is known.
 func (s *sweep) knowsAnybody() (bool, error) {

@@ -122,7 +122,7 @@ func (t *pass) begin(id int64, i store.Intent) (store.Intent, error) {
 		if begun && earlier.RecordID == "" && i.RecordID == "" {
 			i.Since, i.Repeated = earlier.Since, true
 		}
-		if err := noteMark(tx, earlier); err != nil {
+		if err := noteRequest(tx, earlier.RecordID, earlier); err != nil {
 			return err
 		}
 		return tx.PutIntent(id, i)
