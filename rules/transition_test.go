@@ -216,6 +216,16 @@ func TestDeletedAndUndeleted(t *testing.T) {
 	}, lead("L", "01")))
 }
 
+// What somebody created a record with stays theirs, though we have filled it in again after it was taken out.
+func TestWhatARecordWasCreatedWithIsNotWhatWeWroteLater(t *testing.T) {
+	judgeAll(t, prefixed([]told{
+		{"seen, taken out, and written by us", []step{
+			look("11 09:05", status("Qualified"), edited("11 09:00")), look("11 10:00", status("New"), edited("11 09:30")),
+			wrote("Status", "Qualified", "11 11:00", "11 11:00"), look("11 12:00", status("Qualified"), edited("11 11:00")),
+		}, "qualified 11 09:00:00 created"},
+	}, lead("L", "11 09:00")))
+}
+
 // A value that we wrote is the baseline, never a transition.
 func TestOurOwnWriteIsTheBaseline(t *testing.T) {
 	weWrote := wrote("Status", "Qualified", "11 10:00:10", "11 10:00:12")
@@ -227,6 +237,10 @@ func TestOurOwnWriteIsTheBaseline(t *testing.T) {
 		{"the row's clock is two seconds off, after", []step{weWrote, history("11 10:00:14", "Status", "New", "Qualified"), look("11 10:05", status("Qualified"))}, "not value_predates"},
 		{"somebody wrote it seconds before us", []step{weWrote, history("11 10:00:07", "Status", "New", "Qualified"), look("11 10:05", status("Qualified"), edited("11 10:00:11"))}, "qualified 11 10:00:07 history"},
 		{"somebody wrote it seconds after us", []step{weWrote, history("11 10:00:15", "Status", "New", "Qualified"), look("11 10:05", status("Qualified"))}, "qualified 11 10:00:15 history"},
+		{"somebody changed it at once, and back a day later", []step{
+			wrote("Status", "Qualified", "11 10:00:10", "11 10:00:10"), look("11 10:00:11", edited("11 10:00:10"), status("New")),
+			look("12 10:05", status("Qualified"), edited("12 10:00")),
+		}, "qualified 12 10:00:00 snapshot"},
 		{"the answer was lost, and a row shows it within two minutes", []step{
 			wrote("Status", "Qualified", "11 10:00", ""), history("11 10:02:02", "Status", "New", "Qualified"), look("11 10:05", status("Qualified")),
 		}, "not value_predates"},

@@ -622,6 +622,40 @@ func TestALeadOfTheDayAfterIsNotTakenForTheOneThatWasRefused(t *testing.T) {
 	})
 }
 
+// The first of the two had its effect after all, and its record is shown only now: it is known for ours.
+func TestARecordThatIsShownAfterTheRepeatedCreateWasRefusedIsOurs(t *testing.T) {
+	c := creating(fieldCampaign(), rules.CreateNew)
+	c.Field, c.Value = "LeadSource", "Partner Referral"
+	c.Fields = append(c.Fields, rules.Mapping{To: "LeadSource", Fixed: "Partner Referral"})
+	running(t, one(c), func(w *world) {
+		ann := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+		faults := []*sandbox.Fault{{Lost: true}, sandbox.Refusal(http.StatusBadRequest, "FIELD_CUSTOM_VALIDATION_EXCEPTION", "no")}
+		w.org.SetFault(func(r *http.Request) *sandbox.Fault {
+			for _, made := range w.org.IDs("Lead") {
+				w.org.HideRecord("Lead", made)
+			}
+			if !isCreate(r) || len(faults) == 0 {
+				return nil
+			}
+			fault := faults[0]
+			faults = faults[1:]
+			return fault
+		})
+		for range 5 {
+			w.TryPass()
+			w.After(time.Minute)
+		}
+		w.WantNot(ann, rules.JoinRefused)
+		w.org.SetFault(nil)
+		lead := w.org.IDs("Lead")[0]
+		w.org.ShowRecord("Lead", lead)
+		w.After(25 * time.Hour) // the daily look finds it
+		w.Passes(3)
+		w.WantLinks(ann, lead)
+		w.WantOnly()
+	})
+}
+
 // A record that a person has pinned to somebody else of the campaign is not marked for another who has its e-mail.
 func TestWhatIsPinnedToAnotherIsNotMarked(t *testing.T) {
 	running(t, one(creating(fieldCampaign(), rules.Update)), func(w *world) {

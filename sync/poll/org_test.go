@@ -1,12 +1,15 @@
 package poll_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"qualifyd/rules"
 	"qualifyd/store"
@@ -100,6 +103,8 @@ func TestAnOrgWithoutLeadHistory(t *testing.T) {
 		lead := w.Lead(ann)
 		w.Passes(1)
 		w.org.DropObject("LeadHistory")
+		var log bytes.Buffer
+		w.Configure(func(o *poll.Options) { o.Log = zerolog.New(&log) })
 		w.Status(lead, goodValue)
 		w.Passes(1)
 		w.WantQualified(ann)
@@ -114,6 +119,11 @@ func TestAnOrgWithoutLeadHistory(t *testing.T) {
 		w.Status(b, goodValue)
 		w.Passes(1)
 		w.WantOnly(ann, bob)
+		w.After(time.Hour)
+		w.Passes(1)
+		if got := strings.Count(log.String(), "shows no such history"); got != 1 {
+			t.Errorf("an org without history: told %d times, want once", got)
+		}
 	})
 }
 
