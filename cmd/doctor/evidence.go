@@ -124,7 +124,7 @@ func (c *checkup) ruleInquiries(rule rules.Rule, now time.Time) (out []inquiry) 
 		return append(out, c.stageInquiry(rule, now), c.dealInquiry(now))
 	}
 	if history := string(object) + "History"; !c.noHistory[history] && !field.Calculated {
-		out = append(out, c.historyInquiry(rule, history, now))
+		out = append(out, c.historyInquiry(rule, history, field.HistoryName(), now))
 	}
 	return out
 }
@@ -158,9 +158,9 @@ func (c *checkup) standingInquiry(rule rules.Rule, soql salesforce.Soql) inquiry
 }
 
 // historyInquiry counts how often a record of LeadHistory or ContactHistory reached the value. NewValue cannot be filtered on.
-func (c *checkup) historyInquiry(rule rules.Rule, history string, now time.Time) inquiry {
+func (c *checkup) historyInquiry(rule rules.Rule, history, field string, now time.Time) inquiry {
 	soql := salesforce.Select("Id", "NewValue", "CreatedDate").From(history).
-		Where(salesforce.Equal("Field", rule.Target.Field), salesforce.AtLeast("CreatedDate", now.Add(-lookBack))).Newest("CreatedDate", mostRows)
+		Where(salesforce.Equal("Field", field), salesforce.AtLeast("CreatedDate", now.Add(-lookBack))).Newest("CreatedDate", mostRows)
 	return inquiry{soql, func(rows []salesforce.Row, err error) {
 		t := tally{err: err, rows: len(rows), asked: true}
 		for _, row := range rows {

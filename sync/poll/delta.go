@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"qualifyd/rules"
@@ -71,13 +72,20 @@ func (t *pass) historyFields(object rules.Object) []string {
 	var fields []string
 	for _, field := range t.watched(object) {
 		if field != rules.IsConverted {
-			fields = append(fields, field)
+			fields = append(fields, t.historyName(object, field))
 		}
 	}
 	if object == rules.Lead && t.anyCampaign(rules.Campaign.NeedsConversion) {
 		fields = append(fields, rules.LeadConverted)
 	}
 	return fields
+}
+
+func (t *pass) historyName(object rules.Object, field string) string {
+	if f, known := t.described[object].Field(field); known {
+		return f.HistoryName()
+	}
+	return field
 }
 
 // delta is one query for what changed.
@@ -323,7 +331,7 @@ func (t *pass) seeHistoryRow(tx *store.Tx, h history, row salesforce.Row) error 
 		return nil
 	}
 	s, found, err := tx.Snapshot(id)
-	if err != nil || !found || !s.AddHistory(historyRow(row)) {
+	if err != nil || !found || !s.AddHistory(t.historyRow(h.of, row)) {
 		return err
 	}
 	if err := tx.PutSnapshot(id, s); err != nil {
@@ -332,8 +340,16 @@ func (t *pass) seeHistoryRow(tx *store.Tx, h history, row salesforce.Row) error 
 	return t.markLinked(tx, id)
 }
 
-func historyRow(row salesforce.Row) rules.HistoryRow {
-	return rules.HistoryRow{ID: row.Text("Id"), Field: row.Text("Field"), Old: row.Text("OldValue"), New: row.Text("NewValue"), At: instant(row.Text("CreatedDate"))}
+// historyRow reads a row of LeadHistory or ContactHistory, and calls the field by its API name. A lookup's change has two rows, one with Ids and one with
+// names, which are no values.
+func (t *pass) historyRow(object rules.Object, row salesforce.Row) rules.HistoryRow {
+	field := row.Text("Field")
+	for _, name := range t.watched(object) {
+		if strings.EqualFold(t.historyName(object, name), field) {
+			field = name
+		}
+	}
+	return rules.HistoryRow{ID: row.Text("Id"), Field: field, Old: row.Text("OldValue"), New: row.Text("NewValue"), At: instant(row.Text("CreatedDate"))}
 }
 
 // markLinked has the pending referrals that link a record judged.

@@ -217,6 +217,33 @@ func TestALookupThatNamesNoIdParksItsCampaign(t *testing.T) {
 	})
 }
 
+// The history of a lookup goes by another name than its field, and has Ids and names.
+func TestALookupThatWasMovedAndMovedBackBetweenTwoPassesQualifies(t *testing.T) {
+	const partners = "005Hu0000000001IAA"
+	for _, field := range []string{"OwnerId", "Partner__c"} {
+		t.Run(field, func(t *testing.T) {
+			c := fieldCampaign()
+			c.Field, c.Value = field, partners
+			story(t, one(c), func(w *world) {
+				if field != "OwnerId" {
+					w.org.AddField("Lead", sandbox.FieldDef{Name: field, Type: "reference", ReferenceTo: "User"})
+				}
+				w.org.Track("Lead", field, true)
+				w.Passes(2)
+				ann := w.Known("Ann")
+				lead := w.Lead(ann)
+				w.Passes(1)
+				before := w.org.Get("Lead", lead)[field]
+				w.org.Update("Lead", lead, sandbox.Fields{field: partners})
+				w.After(10 * time.Second)
+				w.org.Update("Lead", lead, sandbox.Fields{field: before})
+				w.Passes(1)
+				w.WantOnly(ann)
+			})
+		})
+	}
+}
+
 // A history row that names another value does not qualify anybody because that is called what the rule's value is labelled.
 func TestALabelThatIsAnotherValueIsNoProof(t *testing.T) {
 	c := fieldCampaign()

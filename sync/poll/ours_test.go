@@ -274,6 +274,33 @@ func takesOver(t *testing.T, tracked bool, email string) {
 	})
 }
 
+// What we wrote into a Lead may be taken over from one record to the next before anybody looks.
+func TestWhatAChainOfMergesTakesOverOfOursQualifiesNobody(t *testing.T) {
+	running(t, markingAndWatching(), func(w *world) {
+		ann := w.rf.Refer(201, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+		w.Passes(1)
+		ours := w.Lead(ann, sandbox.Fields{codeField: ""})
+		w.After(26 * time.Hour)
+		w.Passes(1)
+		w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: ann.Email})
+		w.Passes(2)
+		if got := w.org.Get("Lead", ours)["LeadSource"]; got != "Partner Referral" {
+			t.Fatalf("source of the Lead that we marked: got %v, want Partner Referral", got)
+		}
+		into := func(from string) string {
+			lead := w.org.Create("Lead", sandbox.Fields{"LastName": "Another", "Company": "Acme"})
+			w.org.Merge("Lead", lead, from)
+			w.org.Update("Lead", lead, sandbox.Fields{"LeadSource": "Partner Referral"}) // a part of the merge
+			return lead
+		}
+		last := into(into(ours))
+		w.After(time.Minute)
+		w.Passes(3)
+		w.WantLinks(ann, last)
+		w.WantOnly()
+	})
+}
+
 // A Contact that has the value by a person's hand takes nothing of a Lead that is converted into it.
 func TestWhatAContactHadBeforeAConversionIsNotOurs(t *testing.T) {
 	writing := markingAndWatching()[0]

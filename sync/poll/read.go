@@ -277,7 +277,7 @@ func parentOf(object rules.Object) string { return histories[historyOf(object)].
 
 // takeOne takes in one record with its history.
 func (t *pass) takeOne(tx *store.Tx, r *read, s seen, marked store.Reading, rows []salesforce.Row) error {
-	look := &sight{claims: marked.Claims, byID: true, force: marked.Object != "" || t.reading[s.ID].force}
+	look := &sight{claims: marked.Claims, byID: true, force: marked.Object != "" || t.reading[s.ID].force, merged: marked.Merged}
 	if err := t.see(tx, s, look); err != nil {
 		return err
 	}
@@ -288,7 +288,7 @@ func (t *pass) takeOne(tx *store.Tx, r *read, s seen, marked store.Reading, rows
 	for _, w := range marked.Merged {
 		snapshot.Copied(rules.Snapshot{Wrote: []rules.Written{w}}, w.From)
 	}
-	news := !r.noHistory && addRows(&snapshot, rows)
+	news := !r.noHistory && t.addRows(&snapshot, rows)
 	if !news && len(marked.Merged) == 0 {
 		return nil
 	}
@@ -299,11 +299,11 @@ func (t *pass) takeOne(tx *store.Tx, r *read, s seen, marked store.Reading, rows
 }
 
 // addRows adds the rows of a record's history to its snapshot, and reports whether any is new.
-func addRows(s *rules.Snapshot, rows []salesforce.Row) bool {
+func (t *pass) addRows(s *rules.Snapshot, rows []salesforce.Row) bool {
 	if s.Object != rules.Opportunity {
 		added := false
 		for _, row := range rows {
-			added = s.AddHistory(historyRow(row)) || added
+			added = s.AddHistory(t.historyRow(s.Object, row)) || added
 		}
 		return added
 	}

@@ -14,6 +14,7 @@ type sight struct {
 	claims map[int64]rules.Kinds // whose the record is to become, if it may
 	byID   bool                  // it was read by its Id, together with its history
 	force  bool                  // note the observation even when nothing changed
+	merged []rules.Written       // what we wrote into the records that were merged into it
 }
 
 // see takes in a row: whose the record is, and what it shows. A row that concerns no referral leaves no trace.
@@ -204,7 +205,7 @@ func (t *pass) seeDeleted(tx *store.Tx, s seen, look *sight) error {
 	if s.MasterID != "" { // whoever merged them may have had the other take what we wrote
 		var survivor rules.Snapshot
 		survivor.Copied(snapshot, s.Modstamp)
-		return tx.NoteMerged(s.MasterID, survivor.Wrote)
+		return tx.NoteMerged(s.MasterID, append(survivor.Wrote, look.merged...))
 	}
 	if len(ids) == 0 || snapshot.Deleted && !look.force {
 		return nil

@@ -34,6 +34,16 @@ type Field struct {
 	CaseSensitive      bool            `json:"caseSensitive"`
 	RestrictedPicklist bool            `json:"restrictedPicklist"`
 	Values             []PicklistValue `json:"picklistValues,omitempty"` // all of the object's, whatever the record type
+	RelationshipName   string          `json:"relationshipName"`         // of a lookup: "Owner" for OwnerId; describes that were kept by older versions lack this
+}
+
+// HistoryName is what LeadHistory and ContactHistory call the field: a lookup of Salesforce's own goes by the name of what it leads to, "Owner" for
+// OwnerId. That it does is not documented, but how such rows are asked for everywhere; not verified against a live org.
+func (f Field) HistoryName() string {
+	if f.RelationshipName == "" || strings.HasSuffix(f.Name, "__c") {
+		return f.Name
+	}
+	return f.RelationshipName
 }
 
 // PicklistValue is one value of a picklist. Records hold Value, people see Label.

@@ -79,11 +79,14 @@ func (o *Org) record(w write, obj *object, before, after Fields) {
 }
 
 // track writes the rows of one changed field. A lookup has two, with Ids and
-// with names; long text and multi-select picklists have one without values.
+// with names, a standard one under its relationship's name; long text and multi-select picklists have one without values.
 func (o *Org) track(w write, obj *object, f *FieldDef, old any, after Fields) {
 	switch {
 	case f.ReferenceTo != "":
 		name := f.relationship()
+		if strings.HasSuffix(f.Name, "__c") {
+			name = f.Name
+		}
 		o.fieldRow(w, obj, after, name, f, o.nameOf(f, old), o.nameOf(f, after[f.Name]))
 		o.fieldRow(w, obj, after, name, f, old, after[f.Name])
 	case f.Type == "multipicklist" || f.Length > 255:
