@@ -129,23 +129,6 @@ func (s Snapshot) transition(field, from, to string, at time.Time, proof Proof, 
 	return Transition{Object: s.Object, RecordID: s.ID, Field: field, From: from, To: to, At: at, Proof: proof, RowID: row}
 }
 
-const (
-	writeSlack      = 2 * time.Second // how far a stamp may lie outside the time between our request and its answer
-	lostWriteWithin = 2 * time.Minute // a write whose answer was lost is applied by then, or never
-)
-
-// wroteIt tells whether a field's becoming the target's value, between two instants, is the trace of our own write, whichever of the two was noted
-// first. Two looks may be long apart, and the stamp of the newer is that of the last change, whoever made it, of whatever field.
-func (s Snapshot) wroteIt(field string, after, by time.Time, t Target) bool {
-	if after.After(by) {
-		after = by // a look that came too early for a change that committed late
-	}
-	return slices.ContainsFunc(s.Wrote, func(w Written) bool {
-		return strings.EqualFold(w.Field, field) && t.is(w.Value) &&
-			!by.Before(w.From.Add(-writeSlack)) && !after.After(w.to().Add(writeSlack))
-	})
-}
-
 // historyOf is what history rows tell of the field, whenever it was. Why is set where a row that names the target proves nothing.
 func (s Snapshot) historyOf(t Target) []Observation {
 	if s.Object == Opportunity && t.Field == StageName {

@@ -14,7 +14,6 @@
 package deliver
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -91,7 +90,13 @@ func (d *Deliverer) Run(ctx context.Context, patient bool) error {
 		return err
 	}
 	// Those in trouble come last: a few of whom the service always stumbles would else end every run before the rest was tried.
-	slices.SortStableFunc(debts, func(a, b store.Debt) int { return cmp.Compare(min(len(a.Trouble), 1), min(len(b.Trouble), 1)) })
+	inTrouble := func(debt store.Debt) int {
+		if debt.Trouble == "" {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(debts, func(a, b store.Debt) int { return inTrouble(a) - inTrouble(b) })
 	r := &round{Deliverer: d, debts: debts, patient: patient, problems: make([]error, len(debts))}
 	r.run(ctx)
 	return errors.Join(r.problems...)

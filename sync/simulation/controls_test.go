@@ -73,7 +73,7 @@ var controls = []control{
 		finder: histories, says: "WRONG",
 	},
 	{
-		guard: "a value that qualifyd wrote itself is no change", file: "rules/transition.go",
+		guard: "a value that qualifyd wrote itself is no change", file: "rules/written.go",
 		with: "return slices.ContainsFunc(s.Wrote,", without: "return false && slices.ContainsFunc(s.Wrote,",
 		finder: histories, says: "WRONG",
 	},
