@@ -164,7 +164,7 @@ func (c *consistency) waysBack() {
 	eachBy(c, snapshotBucket, c.coder.readSnapshot, func(key []byte, s rules.Snapshot) {
 		c.report.Records++
 		switch id := string(key); {
-		case len(c.tx.ReferralsByRecord(id)) == 0:
+		case !c.tx.Linked(id) && len(s.Wrote) == 0:
 			c.add("what was seen of record %s belongs to no referral", shown(key))
 		case s.ID != id && s.ID != "": // one that we made and have not seen yet has none
 			c.add("what was seen of record %s is filed under %s", strconv.Quote(s.ID), shown(key))

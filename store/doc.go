@@ -17,7 +17,7 @@
 //	referral_code    code            referral id
 //	referral_email   e-mail NUL id   nothing; e-mails trimmed and folded
 //	record_referral  record Id NUL id  nothing; which referrals link a record
-//	snapshot         record Id       rules.Snapshot, not JSON; for linked records only
+//	snapshot         record Id       rules.Snapshot, not JSON; of linked records, and of those into which we wrote
 //	toread           record Id       Reading: to be read by Id, and whose it then may be
 //	tojoin           referral id     nothing; to be looked up in Salesforce
 //	tojudge          referral id     nothing; something about it changed

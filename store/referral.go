@@ -22,7 +22,7 @@ func (tx *Tx) Referral(id int64) (r rules.Referral, found bool, err error) {
 }
 
 // PutReferral remembers a referral, and keeps the ways to find it (code, e-mail, linked records) in step. The snapshot of a record that
-// nobody links any more is dropped.
+// nobody links any more is dropped, unless we wrote into it.
 func (tx *Tx) PutReferral(r rules.Referral) error {
 	key := idKey(r.ID)
 	raw, err := tx.coder.writeReferral(&r)
@@ -66,13 +66,22 @@ func (tx *Tx) index(old, r rules.Referral) error {
 		return err
 	}
 	for _, l := range old.Links {
-		if len(ids(tx, linkBucket, l.RecordID)) == 0 {
-			if err := tx.remove(snapshotBucket, []byte(l.RecordID)); err != nil {
-				return err
-			}
+		if err := tx.forget(l.RecordID); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// forget drops the snapshot of a record that nobody links any more. What we wrote into it is ours still when it becomes somebody's again.
+func (tx *Tx) forget(recordID string) error {
+	if tx.Linked(recordID) {
+		return nil
+	}
+	if s, _, err := tx.Snapshot(recordID); err != nil || len(s.Wrote) > 0 {
+		return err
+	}
+	return tx.remove(snapshotBucket, []byte(recordID))
 }
 
 func sameRecord(a, b rules.Link) bool { return a.RecordID == b.RecordID }
@@ -181,7 +190,7 @@ func (tx *Tx) Snapshot(recordID string) (s rules.Snapshot, found bool, err error
 	return s, true, nil
 }
 
-// PutSnapshot remembers what is known of a record, which has to be linked.
+// PutSnapshot remembers what is known of a record, which has to be linked, or to have been written into.
 func (tx *Tx) PutSnapshot(recordID string, s rules.Snapshot) error {
 	raw, err := tx.coder.writeSnapshot(&s)
 	if err != nil {

@@ -121,6 +121,11 @@ func (r *Restored) carryOver(current *Store, temp string, now time.Time) error {
 				return err
 			}
 		}
+		for id, one := range since.unlinked {
+			if err := carryUnlinked(tx, id, one); err != nil {
+				return err
+			}
+		}
 		for _, one := range since.campaigns {
 			if err := carryCampaign(tx, one); err != nil {
 				return err
@@ -150,6 +155,7 @@ func (r *Restored) carryOver(current *Store, temp string, now time.Time) error {
 type since struct {
 	referrals []carried
 	noted     []noted
+	unlinked  map[string]rules.Snapshot // of records into which we wrote, and which are nobody's now
 	campaigns []Campaign
 	sweeps    uint64         // how many were begun
 	calls     map[string]int // of Salesforce's API, by hour
@@ -190,6 +196,7 @@ func (r *Restored) toCarryOver(current, backup *Store) (out since) {
 		return backup.View(func(then *Tx) error {
 			return current.View(func(now *Tx) error {
 				_, err := now.undamaged(func(one rules.Referral) error { out.compareRecords(then, now, one); return nil })
+				out.unlinked = now.unlinked()
 				return err
 			})
 		})
@@ -334,6 +341,30 @@ func carryNoted(tx *Tx, n noted) error {
 		}
 	}
 	return errors.Join(tx.PutReferral(r), tx.PutSnapshot(n.RecordID, snapshot), tx.Read(n.RecordID, n.Link.Object, nil), tx.Judge(r.ID))
+}
+
+// unlinked are the snapshots that can be read of records that nobody links.
+func (tx *Tx) unlinked() map[string]rules.Snapshot {
+	out := map[string]rules.Snapshot{}
+	_ = tx.bolt.Bucket(snapshotBucket).ForEach(func(key, _ []byte) error {
+		if id := string(key); !tx.Linked(id) {
+			if s, _, err := tx.Snapshot(id); err == nil {
+				out[id] = s
+			}
+		}
+		return nil
+	})
+	return out
+}
+
+// carryUnlinked has a restored store know what we wrote into a record that became nobody's since the backup, whose it may be once more.
+func carryUnlinked(tx *Tx, recordID string, s rules.Snapshot) error {
+	before, found, err := tx.Snapshot(recordID)
+	if err != nil || !found {
+		return errors.Join(err, tx.PutSnapshot(recordID, s))
+	}
+	before.Wrote = s.Wrote
+	return tx.PutSnapshot(recordID, before)
 }
 
 // carryPending has a referral in a restored store be one that joined when it did, for whom nothing is created again. Its records are found again; only

@@ -1081,6 +1081,43 @@ func TestAValueThatWeWroteIsNoTransition(t *testing.T) {
 	}
 }
 
+// A record that we made is nobody's while it carries the code of somebody who joined after it. When the code is put right, it is not news that it has
+// what we wrote.
+func TestWhatWeWroteStaysOursWhileTheRecordIsNobodys(t *testing.T) {
+	for _, tracked := range []bool{false, true} {
+		t.Run(fmt.Sprintf("tracked %v", tracked), func(t *testing.T) {
+			c := creating(fieldCampaign(), rules.CreateNew)
+			c.Field, c.Value = "Title", "Referred"
+			c.Fields = append(c.Fields, rules.Mapping{To: "Title", Dynamic: "source"})
+			running(t, one(c), func(w *world) {
+				w.org.Track("Lead", "Title", tracked)
+				ann := w.Refer("Ann")
+				w.Passes(2)
+				lead := w.leadOf(ann)
+				w.WantLinks(ann, lead)
+				w.After(26 * time.Hour)
+				bob := w.Refer("Bob")
+				w.Passes(2)
+				his := w.leadOf(bob)
+				w.org.Update("Lead", lead, sandbox.Fields{codeField: bob.Code})
+				w.Passes(1)
+				w.WantLinks(ann)
+				w.WantLinks(bob, his)
+				w.org.Update("Lead", lead, sandbox.Fields{codeField: ann.Code})
+				w.Passes(2)
+				w.WantLinks(ann, lead)
+				w.WantOnly()
+				for _, title := range []string{"Prospect", "Referred"} {
+					w.org.Update("Lead", lead, sandbox.Fields{"Title": title})
+					w.After(time.Minute)
+					w.Passes(1)
+				}
+				w.WantOnly(ann)
+			})
+		})
+	}
+}
+
 func TestAMarkThatWritesTheValueIsNoTransition(t *testing.T) {
 	c := creating(fieldCampaign(), rules.Update)
 	c.Field, c.Value = "Title", "Referred"

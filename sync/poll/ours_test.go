@@ -301,6 +301,30 @@ func TestWhatAChainOfMergesTakesOverOfOursQualifiesNobody(t *testing.T) {
 	})
 }
 
+// Nor does it matter that the Lead we made was nobody's when it was merged, for somebody had given it another's code.
+func TestWhatAMergeTakesOverOfALeadOfOursThatIsNobodysQualifiesNobody(t *testing.T) {
+	c := creating(fieldCampaign(), rules.CreateNew)
+	c.Field, c.Value = "Title", "Referred"
+	c.Fields = append(c.Fields, rules.Mapping{To: "Title", Dynamic: "source"})
+	running(t, one(c), func(w *world) {
+		ann := w.Refer("Ann")
+		w.Passes(2)
+		ours := w.leadOf(ann)
+		w.After(26 * time.Hour)
+		bob := w.Refer("Bob")
+		w.Passes(2)
+		w.org.Update("Lead", ours, sandbox.Fields{codeField: bob.Code})
+		other := w.Lead(ann)
+		w.Passes(2)
+		w.WantLinks(ann, other)
+		w.org.Merge("Lead", other, ours)
+		w.org.Update("Lead", other, sandbox.Fields{"Title": "Referred"}) // a part of the merge
+		w.After(time.Minute)
+		w.Passes(3)
+		w.WantOnly()
+	})
+}
+
 // A Contact that has the value by a person's hand takes nothing of a Lead that is converted into it.
 func TestWhatAContactHadBeforeAConversionIsNotOurs(t *testing.T) {
 	writing := markingAndWatching()[0]

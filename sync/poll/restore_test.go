@@ -209,6 +209,31 @@ func TestWhatWeWroteSinceTheBackupQualifiesNobodyAfterARestore(t *testing.T) {
 	}
 }
 
+// So it is where the record was nobody's at the restore, for it had somebody else's code.
+func TestWhatWeWroteIntoARecordThatIsNobodysAtARestoreStaysOurs(t *testing.T) {
+	c := creating(fieldCampaign(), rules.CreateNew)
+	c.Field, c.Value = "Title", "Referred"
+	c.Fields = append(c.Fields, rules.Mapping{To: "Title", Dynamic: "source"})
+	running(t, one(c), func(w *world) {
+		backup := w.Backup()
+		ann := w.Refer("Ann")
+		w.Passes(2)
+		lead := w.leadOf(ann)
+		w.After(26 * time.Hour)
+		bob := w.Refer("Bob")
+		w.Passes(2)
+		w.org.Update("Lead", lead, sandbox.Fields{codeField: bob.Code})
+		w.Passes(1)
+		w.WantLinks(ann)
+		w.Restore(backup)
+		w.Passes(2)
+		w.org.Update("Lead", lead, sandbox.Fields{codeField: ann.Code})
+		w.Passes(2)
+		w.WantLinks(ann, lead)
+		w.WantOnly()
+	})
+}
+
 // A value that was replaced in Setup since the backup holds its referral after a restore as well, also where somebody has edited the record since: what the
 // record then shows alone looks like a person's change.
 func TestAValueThatWasReplacedInSetupSinceTheBackupIsSoAfterARestore(t *testing.T) {

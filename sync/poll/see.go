@@ -205,7 +205,11 @@ func (t *pass) seeDeleted(tx *store.Tx, s seen, look *sight) error {
 	if s.MasterID != "" { // whoever merged them may have had the other take what we wrote
 		var survivor rules.Snapshot
 		survivor.Copied(snapshot, s.Modstamp)
-		return tx.NoteMerged(s.MasterID, append(survivor.Wrote, look.merged...))
+		wrote := append(survivor.Wrote, look.merged...)
+		if len(wrote) > 0 && tx.Linked(s.MasterID) { // the other may have been nobody's by then
+			err = tx.Read(s.MasterID, s.Object, nil)
+		}
+		return errors.Join(err, tx.NoteMerged(s.MasterID, wrote))
 	}
 	if len(ids) == 0 || snapshot.Deleted && !look.force {
 		return nil
