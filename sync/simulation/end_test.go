@@ -62,6 +62,10 @@ func (m *model) closeRecords(r *referral) {
 			lost++ // by its e-mail alone it may be taken for the other's
 			continue
 		}
+		if slices.ContainsFunc(one.pins, func(other *referral) bool { return other != r && other.campaign == r.campaign }) {
+			lost++ // a person has given it to somebody else
+			continue
+		}
 		for _, v := range one.versions {
 			if !v.there() || v.email() != one.versions[0].email() || v.code(r.campaign) != one.versions[0].code(r.campaign) { // it may not be found again
 				lost++

@@ -329,6 +329,7 @@ func (m *model) pinned(r *referral, one *record) {
 			m.w.people.refs[id].mayBlocked = true
 		}
 	}
+	one.pins = append(one.pins, r)
 	was := own.pinned
 	own.now, own.before, own.pinned, own.disputed = []int64{r.id}, nil, r, false
 	if len(r.blockers) > 0 || r.mayBlocked { // of who is blocked not all records are linked, and so looked at

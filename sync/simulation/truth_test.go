@@ -31,6 +31,7 @@ type record struct {
 	rows       []historyRow
 	conversion *conversion // of a Lead
 	madeBy     []*record   // of a Contact or Opportunity: the Leads converted into it
+	pins       []*referral // those to whom it was pinned
 	ours       bool        // created by qualifyd
 	marked     bool        // qualifyd has tried to mark it
 	tookOver   bool        // a record that qualifyd has written into was merged into it
