@@ -74,6 +74,17 @@ func (s *Snapshot) Copied(from Snapshot, at time.Time) {
 	}
 }
 
+// AskedBefore notes what an earlier request may have written into the record, created at an instant, than the one that made other: where several were sent, what
+// was written into other is told from the first request to the answer of the last.
+func (s *Snapshot) AskedBefore(other Snapshot, created time.Time) {
+	for _, w := range other.Wrote {
+		within := func(at time.Time) bool { return !at.Before(w.From) && !at.After(w.to()) }
+		if !w.answered() && within(created) && within(other.Created) {
+			s.noteWritten(Written{w.Field, w.Value, w.From, w.to()})
+		}
+	}
+}
+
 // noteWritten adds what may have been written between two instants, to what overlaps it.
 func (s *Snapshot) noteWritten(now Written) {
 	i := slices.IndexFunc(s.Wrote, func(w Written) bool {

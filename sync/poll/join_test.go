@@ -432,6 +432,43 @@ func TestALostCreateIsNotTakenForARecordThatAPersonMadeMeanwhile(t *testing.T) {
 	})
 }
 
+// A record whose create had no answer, and that we could not see when we looked for it, has what we wrote also when it is shared with us later.
+func TestAFirstRecordThatIsSeenAfterASecondOneWasMadeQualifiesNobody(t *testing.T) {
+	for name, coded := range map[string]bool{"known by its code": true, "known by its e-mail": false} {
+		t.Run(name, func(t *testing.T) {
+			c := creating(fieldCampaign(), rules.CreateNew)
+			c.Field, c.Value = "Title", "Referred"
+			c.Fields = append(c.Fields, rules.Mapping{To: "Title", Dynamic: "source"})
+			if !coded {
+				c.CodeField = ""
+			}
+			running(t, one(c), func(w *world) {
+				ann := w.Refer("Ann")
+				w.org.SetFault(lostAndDown(isCreate))
+				w.TryPass()
+				w.org.SetFault(nil)
+				first := w.org.IDs("Lead")[0]
+				w.org.HideRecord("Lead", first)
+				w.After(3 * time.Minute)
+				w.Passes(2)
+				w.WantRecords("Lead", 2)
+				w.org.ShowRecord("Lead", first)
+				w.org.Update("Lead", first, sandbox.Fields{"Description": "seen again"})
+				w.After(time.Minute)
+				w.Passes(3)
+				w.WantLinks(ann, w.org.IDs("Lead")...)
+				w.WantOnly()
+				for _, title := range []string{"Prospect", "Referred"} {
+					w.org.Update("Lead", first, sandbox.Fields{"Title": title})
+					w.After(time.Minute)
+					w.Passes(1)
+				}
+				w.WantOnly(ann)
+			})
+		})
+	}
+}
+
 // The former e-mail may have become somebody else's, and so may have the record that carries it.
 func TestALostCreateIsNotTakenForTheRecordOfWhoeverHasTheFormerEmail(t *testing.T) {
 	campaign := creating(fieldCampaign(), rules.CreateNew)

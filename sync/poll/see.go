@@ -80,7 +80,7 @@ func noteAsked(tx *store.Tx, snapshot *rules.Snapshot, s seen) error {
 	ids := append(tx.ReferralsByRecord(s.ID), tx.ReferralsByEmail(s.email)...)
 	slices.Sort(ids)
 	for _, id := range slices.Compact(ids) {
-		if err := noteCopied(tx, snapshot, s, id); err != nil {
+		if err := errors.Join(noteCopied(tx, snapshot, s, id), noteTwin(tx, snapshot, s, id)); err != nil {
 			return err
 		}
 		intent, begun, err := tx.Intent(id)
@@ -112,6 +112,29 @@ func noteCopied(tx *store.Tx, contact *rules.Snapshot, s seen, id int64) error {
 		if lead.ContactID == s.ID && !lead.ConvertedBy.After(s.Modstamp.Add(clockSlack)) {
 			contact.Copied(lead, lead.ConvertedBy)
 		}
+	}
+	return nil
+}
+
+// noteTwin has the snapshot of a record that is looked at for the first time know what the first of several requests to create one may have written into it:
+// its answer was lost, the record could not be seen when we looked for it, and so another was made for the referral.
+func noteTwin(tx *store.Tx, snapshot *rules.Snapshot, s seen, id int64) error {
+	if snapshot.Values != nil {
+		return nil
+	}
+	r, _, err := tx.Referral(id)
+	if err != nil {
+		return err
+	}
+	for _, l := range r.Links {
+		if l.Object != s.Object || l.RecordID == s.ID || !l.Kinds.Has(rules.Created) {
+			continue
+		}
+		other, _, err := tx.Snapshot(l.RecordID)
+		if err != nil {
+			return err
+		}
+		snapshot.AskedBefore(other, s.Created)
 	}
 	return nil
 }

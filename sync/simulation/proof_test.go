@@ -84,7 +84,7 @@ func (m *model) becomes(r *referral, one *record, p *run, own *ownership, at fun
 	// A history row that was seen before the record was hidden speaks on: a merge may make the record somebody's afterwards.
 	alive := slices.ContainsFunc(s.versions, func(v version) bool { return !v.deleted() })
 	// Whether an observation counts that was made while the record was another's is open where it shows that the record was born at the value.
-	born := at(one.versions[0]) && !one.created().Before(least) && (!m.madeByUs(one) || r.campaign.watched.formula)
+	born := at(one.versions[0]) && !one.created().Before(least) && (!one.ours || r.campaign.watched.formula)
 	may, must = (t.mayReach || born) && there, t.reached && s.there() && own.must(r.id)
 	for _, row := range one.rows {
 		f := r.campaign.watched
@@ -114,20 +114,6 @@ func becameSo(one *record, v version, at func(version) bool) version {
 	return one.versions[i]
 }
 
-// madeByUs tells whether a record is known for certain to have been created by qualifyd. Where the first of two creates had its effect late, and was not
-// shown to us when we looked, nobody tells it from a person's.
-func (m *model) madeByUs(one *record) bool {
-	twice := slices.ContainsFunc(m.w.truth.order, func(other *record) bool {
-		return other != one && other.ours && other.versions[0].f["LastName"] == one.versions[0].f["LastName"]
-	})
-	return one.ours && !twice
-}
-
-// setByUs tells whether a record became what it was in one of its versions by qualifyd's doing for certain.
-func (m *model) setByUs(one *record, v version) bool {
-	return v.ours && (v.act != one.versions[0].act || m.madeByUs(one))
-}
-
 // mayBeOurs tells whether a change that a person made could be taken for qualifyd's: it fills in the same, and may have asked for it about then.
 func (m *model) mayBeOurs(c *campaign, one *record, t time.Time) bool {
 	fillsIn := func(o *campaign) bool {
@@ -154,7 +140,7 @@ func (m *model) observe(r *referral, one *record, s sight, p *run, own *ownershi
 			if !p.end.Before(least) {
 				t.maybeBelow = append(t.maybeBelow, v.edited())
 			}
-		case m.setByUs(one, becameSo(one, v, at)) && !r.campaign.watched.formula: // a value that we wrote is the baseline
+		case becameSo(one, v, at).ours && !r.campaign.watched.formula: // a value that we wrote is the baseline
 		case !one.created().Before(least):
 			t.mayReach = true
 		case !v.stamp().Before(least), r.campaign.watched.formula && !p.end.Before(least): // of a formula the answer's time counts
