@@ -11,7 +11,7 @@
 //	                 org             the Salesforce org and Referral Factory account the store belongs to
 //	                 sweeps          number of sweeps begun
 //	                 lastpass        LastPass: when the newest pass last asked, and what it cost
-//	                 at_work         while a process polls and delivers; left behind by one that was killed
+//	                 at_rest         true since a process that polled and delivered closed it, false while one does
 //	campaign         campaign id     Campaign: rule known, effective, sweeps, brake window
 //	referral         referral id     rules.Referral, not JSON
 //	referral_code    code            referral id

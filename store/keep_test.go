@@ -344,6 +344,11 @@ func TestAStoreThatWasNotClosedIsCheckedAtTheStart(t *testing.T) {
 	killedAgain := written(t, []byte(content(t, killed)))
 	again.Close()
 	damage(killedAgain)
+	markHit := written(t, []byte(content(t, killedAgain)))
+	edit(t, markHit, func(tx *bolt.Tx) error { return tx.Bucket([]byte("meta")).Delete([]byte("at_rest")) })
+	if _, err := store.OpenToWork(markHit); !errors.Is(err, store.ErrDamaged) {
+		t.Errorf("killed, and damaged also where it says so: got %v, want ErrDamaged", err)
+	}
 	before := content(t, killedAgain)
 	_, err = store.OpenToWork(killedAgain)
 	if !errors.Is(err, store.ErrDamaged) || !strings.Contains(err.Error(), "referral 77") || !strings.Contains(err.Error(), killedAgain) {

@@ -8,8 +8,9 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// atWorkKey is in meta from when a process began to work on the store to when it closed it: after a crash or a power cut it is still there.
-var atWorkKey = []byte("at_work")
+// atRestKey in meta is true from when a process that had worked on the store closed it to when the next begins: after a crash or a power cut it is not,
+// nor where a damage has hit it.
+var atRestKey = []byte("at_rest")
 
 // quickWithin is how long the check at a start may take; what it did not come to is taken to be whole. A store of a million referrals (740 MB)
 // takes a second or two.
@@ -37,7 +38,7 @@ func OpenThereToWork(path string) (*Store, error) {
 func (s *Store) toWork(path string) (*Store, error) {
 	err := s.checkAfterCrash()
 	if err == nil {
-		err = s.Update(func(tx *Tx) error { return tx.write(metaBucket, atWorkKey, []byte("true")) })
+		err = s.Update(func(tx *Tx) error { return tx.write(metaBucket, atRestKey, []byte("false")) })
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), s.Close())
@@ -51,7 +52,7 @@ func (s *Store) checkAfterCrash() error {
 	var p problems
 	err := guarded(func() error {
 		closed := false
-		if err := s.View(func(tx *Tx) error { closed = tx.value(metaBucket, atWorkKey) == nil; return nil }); err != nil || closed {
+		if err := s.View(func(tx *Tx) error { closed = string(tx.value(metaBucket, atRestKey)) == "true"; return nil }); err != nil || closed {
 			return err
 		}
 		if _, err := s.checkPages(&p, nil, time.Now().Add(quickWithin)); err != nil || len(p.list) > 0 {
@@ -71,10 +72,10 @@ func (s *Store) checkAfterCrash() error {
 	return err
 }
 
-// rest takes the mark of OpenToWork away. A store whose last commit may have failed keeps it, and so does one that cannot be written: that only
+// rest notes that whoever worked on the store closes it. One whose last commit may have failed gets no such mark, nor one that cannot be written: that only
 // costs a check at the next start.
 func (s *Store) rest() {
 	if s.atWork && !s.doubtful.Load() {
-		_ = s.update(func(tx *bolt.Tx) error { return tx.Bucket(metaBucket).Delete(atWorkKey) })
+		_ = s.update(func(tx *bolt.Tx) error { return tx.Bucket(metaBucket).Put(atRestKey, []byte("true")) })
 	}
 }
