@@ -436,9 +436,7 @@ func TestALostCreateIsNotTakenForARecordThatAPersonMadeMeanwhile(t *testing.T) {
 func TestAFirstRecordThatIsSeenAfterASecondOneWasMadeQualifiesNobody(t *testing.T) {
 	for name, coded := range map[string]bool{"known by its code": true, "known by its e-mail": false} {
 		t.Run(name, func(t *testing.T) {
-			c := creating(fieldCampaign(), rules.CreateNew)
-			c.Field, c.Value = "Title", "Referred"
-			c.Fields = append(c.Fields, rules.Mapping{To: "Title", Dynamic: "source"})
+			c := fillingIn(rules.CreateNew)
 			if !coded {
 				c.CodeField = ""
 			}
@@ -1085,13 +1083,19 @@ func TestAnAnswerThatIsNoNumberKeepsNobodyElseWaiting(t *testing.T) {
 	}
 }
 
+// fillingIn makes Leads with the very value that its rule is about: everybody's source.
+func fillingIn(duplicates rules.Duplicates) rules.Campaign {
+	c := creating(fieldCampaign(), duplicates)
+	c.Field, c.Value = "Title", "Referred"
+	c.Fields = append(c.Fields, rules.Mapping{To: "Title", Dynamic: "source"})
+	return c
+}
+
 func TestAValueThatWeWroteIsNoTransition(t *testing.T) {
 	for name, fault := range map[string]*sandbox.Fault{"answered": nil, "answer lost": {Lost: true}} {
 		for _, tracked := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, tracked %v", name, tracked), func(t *testing.T) {
-				c := creating(fieldCampaign(), rules.DoNothing)
-				c.Field, c.Value = "Title", "Referred"
-				c.Fields = append(c.Fields, rules.Mapping{To: "Title", Dynamic: "source"})
+				c := fillingIn(rules.DoNothing)
 				running(t, one(c), func(w *world) {
 					w.org.Track("Lead", "Title", tracked)
 					ann := w.Refer("Ann")
@@ -1123,9 +1127,7 @@ func TestAValueThatWeWroteIsNoTransition(t *testing.T) {
 func TestWhatWeWroteStaysOursWhileTheRecordIsNobodys(t *testing.T) {
 	for _, tracked := range []bool{false, true} {
 		t.Run(fmt.Sprintf("tracked %v", tracked), func(t *testing.T) {
-			c := creating(fieldCampaign(), rules.CreateNew)
-			c.Field, c.Value = "Title", "Referred"
-			c.Fields = append(c.Fields, rules.Mapping{To: "Title", Dynamic: "source"})
+			c := fillingIn(rules.CreateNew)
 			running(t, one(c), func(w *world) {
 				w.org.Track("Lead", "Title", tracked)
 				ann := w.Refer("Ann")
@@ -1156,9 +1158,7 @@ func TestWhatWeWroteStaysOursWhileTheRecordIsNobodys(t *testing.T) {
 }
 
 func TestAMarkThatWritesTheValueIsNoTransition(t *testing.T) {
-	c := creating(fieldCampaign(), rules.Update)
-	c.Field, c.Value = "Title", "Referred"
-	c.Fields = append(c.Fields, rules.Mapping{To: "Title", Dynamic: "source"})
+	c := fillingIn(rules.Update)
 	running(t, one(c), func(w *world) {
 		w.org.Track("Lead", "Title", true)
 		lead := w.org.Create("Lead", with(sandbox.Fields{"LastName": "Ann", "Company": "Acme", "Email": "ann@example.com"}, []sandbox.Fields{Old()}))

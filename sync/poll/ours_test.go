@@ -303,9 +303,7 @@ func TestWhatAChainOfMergesTakesOverOfOursQualifiesNobody(t *testing.T) {
 
 // Nor does it matter that the Lead we made was nobody's when it was merged, for somebody had given it another's code.
 func TestWhatAMergeTakesOverOfALeadOfOursThatIsNobodysQualifiesNobody(t *testing.T) {
-	c := creating(fieldCampaign(), rules.CreateNew)
-	c.Field, c.Value = "Title", "Referred"
-	c.Fields = append(c.Fields, rules.Mapping{To: "Title", Dynamic: "source"})
+	c := fillingIn(rules.CreateNew)
 	running(t, one(c), func(w *world) {
 		ann := w.Refer("Ann")
 		w.Passes(2)

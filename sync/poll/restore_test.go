@@ -211,9 +211,7 @@ func TestWhatWeWroteSinceTheBackupQualifiesNobodyAfterARestore(t *testing.T) {
 
 // So it is where the record was nobody's at the restore, for it had somebody else's code.
 func TestWhatWeWroteIntoARecordThatIsNobodysAtARestoreStaysOurs(t *testing.T) {
-	c := creating(fieldCampaign(), rules.CreateNew)
-	c.Field, c.Value = "Title", "Referred"
-	c.Fields = append(c.Fields, rules.Mapping{To: "Title", Dynamic: "source"})
+	c := fillingIn(rules.CreateNew)
 	running(t, one(c), func(w *world) {
 		backup := w.Backup()
 		ann := w.Refer("Ann")

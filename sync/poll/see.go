@@ -127,7 +127,7 @@ func noteTwin(tx *store.Tx, snapshot *rules.Snapshot, s seen, id int64) error {
 		return err
 	}
 	for _, l := range r.Links {
-		if l.Object != s.Object || l.RecordID == s.ID || !l.Kinds.Has(rules.Created) {
+		if l.Object != s.Object || l.RecordID == s.ID {
 			continue
 		}
 		other, _, err := tx.Snapshot(l.RecordID)
