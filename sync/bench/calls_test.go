@@ -1,33 +1,21 @@
 package bench
 
 import (
-	"context"
+	"bytes"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
-	"path/filepath"
-	"strings"
+	"path"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"qualifyd/rules"
-	"qualifyd/store"
-	"qualifyd/sync/poll"
-	"qualifyd/sync/referralfactory"
-	"qualifyd/sync/salesforce"
 	"qualifyd/sync/sandbox"
 )
 
-// office is both services and the passes over them, in a bubble's time. What a pass costs is what the org has counted.
+// office is a daemon whose passes are made one by one. What a pass costs is what the org has counted.
 type office struct {
-	t       *testing.T
-	org     *sandbox.Org
-	rf      *sandbox.ReferralFactory
-	poller  *poll.Poller
+	*daemon
 	counted int
 	rows    int            // in the answers to queries
 	asked   map[string]int // requests by the end of their path
@@ -35,82 +23,32 @@ type office struct {
 	log []event
 }
 
-const (
-	officeCode    = "Referral_Code__c"
-	officeOverlap = 20 * time.Minute
-	rowsAPage     = 2000
-)
+const rowsAPage = 2000
 
 // inOffice has something measured in a new office.
 func inOffice(t *testing.T, campaigns []rules.Campaign, measure func(o *office)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		began := time.Now()
-		now := func() time.Time {
-			return time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC).Add(time.Since(began))
-		}
-		o := &office{t: t, org: sandbox.NewOrg(now), rf: sandbox.NewReferralFactory(now), asked: map[string]int{}}
-		for _, object := range []string{"Lead", "Contact", "Opportunity"} {
-			o.org.AddField(object, sandbox.FieldDef{Name: officeCode, Label: "Referral Code", Type: "string", Length: 40, ExternalID: true})
-		}
-		o.org.AddPicklistValue("Lead", "Status", sandbox.PicklistValue{Value: "Qualified"})
+	p := usual()
+	p.campaigns = campaigns
+	inBubble(t, p, func(t *testing.T, d *daemon) {
+		o := &office{daemon: d, asked: map[string]int{}}
 		o.org.Track("Lead", "Status", true)
 		o.org.DailyLimit(1_000_000)
-		for _, c := range campaigns {
-			o.rf.AddCampaign(c.ID, c.Name)
-		}
-		s, err := store.OpenOrCreate(filepath.Join(t.TempDir(), "qualifyd.db"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer s.Close()
-		o.wire(s, campaigns)
+		o.wire.answered = o.count
 		measure(o)
 	})
 }
 
-func (o *office) wire(s *store.Store, campaigns []rules.Campaign) {
-	o.t.Helper()
-	rf, err := referralfactory.New(referralfactory.Options{
-		BaseURL: "https://rf.example/api/v2", APIKey: o.rf.Key(), CallsPerMinute: 300, Transport: o, Log: zerolog.Nop(),
-	})
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	id, secret := o.org.Credentials()
-	sf, err := salesforce.New(salesforce.Options{
-		LoginURL: "https://acme.my.salesforce.com", APIVersion: "67.0", Flow: salesforce.ClientCredentials, ClientID: id, ClientSecret: secret,
-		Transport: o, Spend: func(ctx context.Context) error { return o.poller.Spend(ctx) }, Log: zerolog.Nop(),
-	})
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	o.poller = poll.New(poll.Options{
-		Store: s, Salesforce: sf, ReferralFactory: rf, Account: "rf.example " + o.rf.Key(), Zone: time.UTC, Log: zerolog.Nop(),
-		Settings: poll.Settings{Campaigns: campaigns, Overlap: officeOverlap, Reconcile: func(last time.Time) time.Time { return last.Add(24 * time.Hour) }},
-	})
-}
-
-// RoundTrip is the way to both services, on which rows and requests are counted.
-func (o *office) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.URL.Host == "rf.example" {
-		return sandbox.Transport(map[string]http.Handler{"rf.example": o.rf.Handler()}).RoundTrip(r)
-	}
-	resp, err := sandbox.Transport(map[string]http.Handler{r.URL.Host: o.org.Handler()}).RoundTrip(r)
-	if err != nil {
-		return resp, err
-	}
-	raw, err := io.ReadAll(resp.Body)
-	o.rows += strings.Count(string(raw), `"attributes":{`)
-	o.asked[r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]]++
-	resp.Body = io.NopCloser(strings.NewReader(string(raw)))
-	return resp, err
+// count takes note of an answer of the org.
+func (o *office) count(r *http.Request, body []byte) {
+	o.rows += bytes.Count(body, []byte(`"attributes":{`))
+	o.asked[path.Base(r.URL.Path)]++
 }
 
 // Sweep reads who was referred.
 func (o *office) Sweep() {
 	o.t.Helper()
-	if err := o.poller.Sweep(context.Background()); err != nil {
+	if err := o.poller.Sweep(o.t.Context()); err != nil {
 		o.t.Fatal(err)
 	}
 }
@@ -118,9 +56,7 @@ func (o *office) Sweep() {
 // Pass makes a pass, and tells how many calls it cost.
 func (o *office) Pass() int {
 	o.t.Helper()
-	if err := o.poller.Pass(context.Background()); err != nil {
-		o.t.Fatal(err)
-	}
+	o.pass()
 	cost := o.org.Calls() - o.counted
 	o.counted += cost
 	return cost
@@ -130,7 +66,7 @@ func (o *office) Pass() int {
 func (o *office) Refer(n int, campaigns ...int64) (leads []string) {
 	for i := range n {
 		u := o.rf.Refer(campaigns[i%len(campaigns)], sandbox.NewUser{FirstName: fmt.Sprintf("Anna.%06d", i)})
-		leads = append(leads, o.org.Create("Lead", sandbox.Fields{"LastName": u.FirstName, "Company": "Acme", "Email": u.Email, officeCode: u.Code}))
+		leads = append(leads, o.org.Create("Lead", sandbox.Fields{"LastName": u.FirstName, "Company": "Acme", "Email": u.Email, referralKey: u.Code}))
 	}
 	for _, lead := range leads {
 		o.org.Update("Lead", lead, sandbox.Fields{"Status": "Working - Contacted"})
@@ -159,7 +95,7 @@ func atMostCalls(t *testing.T, what string, got, limit int) {
 func portions(n, portion int) int { return (n + portion - 1) / portion }
 
 func leadCampaign(id int64, method rules.Method, value string) rules.Campaign {
-	c := rules.Campaign{ID: id, Name: fmt.Sprint("Campaign ", id), Mode: rules.DoNothingOnJoin, Object: rules.Lead, CodeField: officeCode,
+	c := rules.Campaign{ID: id, Name: fmt.Sprint("Campaign ", id), Mode: rules.DoNothingOnJoin, Object: rules.Lead, CodeField: referralKey,
 		Duplicates: rules.DoNothing, Method: method, Value: value}
 	if method == rules.LeadFieldChanges {
 		c.Field = "Status"
@@ -168,20 +104,20 @@ func leadCampaign(id int64, method rules.Method, value string) rules.Campaign {
 }
 
 func oneLeadCampaign() []rules.Campaign {
-	return []rules.Campaign{leadCampaign(101, rules.LeadFieldChanges, "Qualified")}
+	return []rules.Campaign{leadCampaign(referralsOf, rules.LeadFieldChanges, wonStatus)}
 }
 
 // threeCampaigns need five queries: Leads, Contacts (which may carry codes), Opportunities, and the histories of Leads and Opportunities.
 func threeCampaigns() []rules.Campaign {
 	return []rules.Campaign{
-		leadCampaign(101, rules.LeadFieldChanges, "Qualified"),
+		leadCampaign(referralsOf, rules.LeadFieldChanges, wonStatus),
 		leadCampaign(102, rules.LeadConverts, ""),
 		leadCampaign(103, rules.LeadConvertsToStage, "Closed Won"),
 	}
 }
 
 func contactCampaign() rules.Campaign {
-	return rules.Campaign{ID: 104, Name: "Partners", Mode: rules.DoNothingOnJoin, Object: rules.Contact, CodeField: officeCode,
+	return rules.Campaign{ID: 104, Name: "Partners", Mode: rules.DoNothingOnJoin, Object: rules.Contact, CodeField: referralKey,
 		Duplicates: rules.DoNothing, Method: rules.ContactFieldChanges, Field: "LeadSource", Value: "Partner Referral"}
 }
 
@@ -227,7 +163,7 @@ func TestCallsOfABusyPass(t *testing.T) {
 
 // Rows that change at a steady rate are read by each pass inside the overlap.
 func TestCallsOfTheOverlap(t *testing.T) {
-	const filling, passes = int(officeOverlap/time.Minute) + 1, 5
+	const filling, passes = int(lateCommit/time.Minute) + 1, 5
 	for _, rate := range []int{10, 110, size(0, 300)} {
 		if rate == 0 {
 			continue
@@ -336,12 +272,16 @@ func TestCallsOfADay(t *testing.T) {
 		calls, passes := 0, d.hours*60
 		began := time.Now()
 		for minute := range passes {
-			o.live(d, leads, d.begins+time.Since(began))
-			time.Sleep(time.Minute)
+			into := time.Duration(minute) * time.Minute
+			o.live(d, leads, d.begins+into)
+			time.Sleep(time.Until(began.Add(into + time.Minute))) // a sweep has taken some of it
 			if minute%10 == 0 {
 				o.Sweep()
 			}
 			calls += o.Pass()
+		}
+		if imported := len(o.changed("Lead", began.Add(13*time.Hour-d.begins), began.Add(13*time.Hour-d.begins+time.Minute), true)); imported < d.load {
+			t.Errorf("got %d Leads that changed at one o'clock, want the %d of the import at least", imported, d.load)
 		}
 		what := fmt.Sprintf("%d hours at 1 minute, 3 campaigns, %d referrals", d.hours, d.referrals)
 		// One call a pass; the passes that read more, look somebody up or read by Id are a quarter of them at most, and in a small day all.

@@ -1,8 +1,10 @@
 package bench
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -38,10 +40,13 @@ const (
 type plan struct {
 	poll, sweep    string
 	callsPerMinute int
+	campaigns      []rules.Campaign
 	slow           bool // answers take as long as those of the services do
 }
 
-func usual() plan { return plan{poll: "@every 1m", sweep: "@every 10m", callsPerMinute: 300} }
+func usual() plan {
+	return plan{poll: "@every 1m", sweep: "@every 10m", callsPerMinute: 300, campaigns: oneLeadCampaign()}
+}
 
 // daemon is both services, and qualifyd between them with its jobs, wired and scheduled as the command does it, on the time of a bubble.
 type daemon struct {
@@ -74,9 +79,13 @@ func newDaemon(t *testing.T, p plan) *daemon {
 	t.Helper()
 	d := &daemon{t: t, plan: p, org: sandbox.NewOrg(time.Now), rf: sandbox.NewReferralFactory(time.Now), leads: map[int64]string{}}
 	d.org.DailyLimit(100_000)
-	d.org.AddField("Lead", sandbox.FieldDef{Name: referralKey, Label: "Referral Code", Type: "string", Length: 40, ExternalID: true})
+	for _, object := range []string{"Lead", "Contact", "Opportunity"} {
+		d.org.AddField(object, sandbox.FieldDef{Name: referralKey, Label: "Referral Code", Type: "string", Length: 40, ExternalID: true})
+	}
 	d.org.AddPicklistValue("Lead", "Status", sandbox.PicklistValue{Value: wonStatus})
-	d.rf.AddCampaign(referralsOf, "Refer a friend")
+	for _, c := range p.campaigns {
+		d.rf.AddCampaign(c.ID, c.Name)
+	}
 	d.wire = &wire{
 		slow: p.slow, dice: rand.New(rand.NewPCG(6, 5)),
 		next: sandbox.Transport(map[string]http.Handler{orgHost: d.org.Handler(), factoryHost: d.rf.Handler()}),
@@ -92,25 +101,30 @@ func newDaemon(t *testing.T, p plan) *daemon {
 		t.Fatal(err)
 	}
 	id, secret := d.org.Credentials()
-	sf, err := salesforce.New(salesforce.Options{
-		LoginURL: "https://" + orgHost, APIVersion: "67.0", Flow: salesforce.ClientCredentials, ClientID: id, ClientSecret: secret,
-		Transport: d.wire, Spend: func(ctx context.Context) error { return d.poller.Spend(ctx) }, Log: zerolog.Nop(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.poller = poll.New(poll.Options{
-		Store: d.store, Salesforce: sf, ReferralFactory: rf, Account: factoryHost + " " + d.rf.Key(), Zone: time.UTC, Log: zerolog.Nop(),
+	d.poller = newPoller(t, salesforce.Options{LoginURL: "https://" + orgHost, ClientID: id, ClientSecret: secret, Transport: d.wire}, poll.Options{
+		Store: d.store, ReferralFactory: rf, Account: factoryHost + " " + d.rf.Key(),
 		Settings: poll.Settings{
-			Overlap: lateCommit, Reconcile: d.spec("@daily").Next, DailyCalls: poll.DailyCalls{Percent: 20},
-			Campaigns: []rules.Campaign{{
-				ID: referralsOf, Name: "Refer a friend", Mode: rules.DoNothingOnJoin, Object: rules.Lead, CodeField: referralKey,
-				Duplicates: rules.DoNothing, Method: rules.LeadFieldChanges, Field: "Status", Value: wonStatus,
-			}},
+			Campaigns: p.campaigns, Overlap: lateCommit, Reconcile: d.spec("@daily").Next, DailyCalls: poll.DailyCalls{Percent: 20},
 		},
 	})
 	d.deliverer = deliver.New(deliver.Options{Store: d.store, ReferralFactory: rf, Ready: d.poller.AccountKnown, Log: zerolog.Nop()})
 	return d
+}
+
+// newPoller is what makes passes, wired as the daemon wires it. org says where the org is, and with what to log in; o says all that is not the same in
+// every measurement.
+func newPoller(t testing.TB, org salesforce.Options, o poll.Options) *poll.Poller {
+	t.Helper()
+	var poller *poll.Poller
+	org.APIVersion, org.Flow, org.Log = "67.0", salesforce.ClientCredentials, zerolog.Nop()
+	org.Spend = func(ctx context.Context) error { return poller.Spend(ctx) }
+	client, err := salesforce.New(org)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Salesforce, o.Zone, o.Log = client, time.UTC, zerolog.Nop()
+	poller = poll.New(o)
+	return poller
 }
 
 // inMemory is a folder in memory where there is one: by the time of a bubble a disk takes none, and is only waited for.
@@ -197,8 +211,9 @@ func (d *daemon) lead(u sandbox.User) {
 // wire is the way to the services. Answers may take as long as theirs do: Salesforce's to a composite one to two seconds, Referral Factory's 0.2
 // to one, half of it before the service counts the call.
 type wire struct {
-	next http.RoundTripper
-	slow bool
+	next     http.RoundTripper
+	slow     bool
+	answered func(r *http.Request, body []byte) // nil, or told each answer of the org
 
 	mu    sync.Mutex
 	dice  *rand.Rand
@@ -214,11 +229,22 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		w.mu.Unlock()
 	}
 	resp, err := w.next.RoundTrip(r)
-	if err == nil && back > 0 {
+	if err != nil {
+		return resp, err
+	}
+	if back > 0 {
 		time.Sleep(back)
 		resp.Header.Set("Date", time.Now().UTC().Format(http.TimeFormat)) // of the answer's end
 	}
-	return resp, err
+	if w.answered != nil && r.URL.Host == orgHost {
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			return nil, err
+		}
+		resp.Body = io.NopCloser(bytes.NewReader(body))
+		w.answered(r, body)
+	}
+	return resp, nil
 }
 
 func (w *wire) takes(r *http.Request) (there, back time.Duration) {

@@ -231,7 +231,7 @@ func TestABusyPass(t *testing.T) {
 	}
 	defer s.Close()
 	id, secret, _ := strings.Cut(app, " ")
-	p := newPoller(t, s, salesforce.Options{LoginURL: url, ClientID: id, ClientSecret: secret})
+	p := pollerOver(t, s, salesforce.Options{LoginURL: url, ClientID: id, ClientSecret: secret})
 	pass := func() {
 		if err := p.Pass(context.Background()); err != nil {
 			t.Fatal(err)
@@ -291,12 +291,11 @@ func passIdly(t *testing.T, path string) {
 // idleOrg is a sandbox org in which nothing happens, and what makes passes over it.
 func idleOrg(t *testing.T, s *store.Store) (*sandbox.Org, *poll.Poller) {
 	t.Helper()
-	const host = "acme.my.salesforce.com"
 	org := sandbox.NewOrg(nil)
 	prepare(org)
-	via := sandbox.Transport(map[string]http.Handler{host: org.Handler()})
+	via := sandbox.Transport(map[string]http.Handler{orgHost: org.Handler()})
 	id, secret := org.Credentials()
-	return org, newPoller(t, s, salesforce.Options{LoginURL: "https://" + host, ClientID: id, ClientSecret: secret, Transport: via})
+	return org, pollerOver(t, s, salesforce.Options{LoginURL: "https://" + orgHost, ClientID: id, ClientSecret: secret, Transport: via})
 }
 
 // snapshotOf is the whole of a file.
