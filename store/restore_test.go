@@ -470,6 +470,47 @@ func TestARecordThatIsDamagedKeepsNothingElseFromBeingCarriedOver(t *testing.T) 
 	same(t, "problems", check(t, path).Problems, []string{})
 }
 
+// We wrote into a record once more since the backup, and then it became nobody's. In the backup it is somebody's still, with what was seen of it; what we wrote is
+// ours all the same.
+func TestWhatWasWrittenIntoARecordBeforeItBecameNobodysIsCarriedOver(t *testing.T) {
+	path, target := furnishedStore(t, 0), filepath.Join(t.TempDir(), "backup.db")
+	const recordID = "00Q000000000002AAA"
+	var ours []rules.Written
+	var seen map[string]rules.Value
+	write := func(value string) {
+		ours = append(ours, rules.Written{Field: "Status", Value: value, From: at, To: at.Add(time.Second)})
+		changeClosed(t, path, func(tx *store.Tx) error {
+			snapshot, _, err := tx.Snapshot(recordID)
+			snapshot.Wrote, seen = ours, snapshot.Values
+			return errors.Join(err, tx.PutSnapshot(recordID, snapshot))
+		})
+	}
+	write("Working")
+	if _, err := backup(t, path, target, false); err != nil {
+		t.Fatal(err)
+	}
+	write("Qualified")
+	changeClosed(t, path, func(tx *store.Tx) error {
+		var err error
+		for _, id := range tx.ReferralsByRecord(recordID) {
+			r, _, errRead := tx.Referral(id)
+			r.Unlink(recordID)
+			err = errors.Join(err, errRead, tx.PutReferral(r))
+		}
+		return err
+	})
+	if _, err := store.Restore(path, target, at, nil); err != nil {
+		t.Fatal(err)
+	}
+	changeClosed(t, path, func(tx *store.Tx) error {
+		snapshot, _, err := tx.Snapshot(recordID)
+		same(t, "that it is somebody's", tx.Linked(recordID), true)
+		same(t, "what we wrote, and what was seen", []any{snapshot.Wrote, snapshot.Values}, []any{ours, seen})
+		return err
+	})
+	same(t, "problems", check(t, path).Problems, []string{})
+}
+
 // The calls that were made since the backup have been made: a restore does not give them back to the day.
 func TestARestoreKeepsTheCallsThatWereMade(t *testing.T) {
 	path, target := furnishedStore(t, 0), filepath.Join(t.TempDir(), "backup.db")

@@ -123,6 +123,16 @@ func TestAValueThatNobodyEverReachedIsSuspicious(t *testing.T) {
 			},
 			says: map[string]string{"campaign.101.reached": "3 Leads are at"},
 		},
+		{
+			name: "an owner, whom history calls by another name than the record does",
+			change: func(w *ward) {
+				const jane = "005Hu0000000001IAA"
+				w.org.Track("Lead", "OwnerId", true)
+				w.eachLead(func(id string) { w.org.Update("Lead", id, sandbox.Fields{"OwnerId": jane}) })
+				asks("OwnerId", jane)(w)
+			},
+			says: map[string]string{"campaign.101.reached": `3 Leads are at "005Hu0000000001IAA" now; 3 rows`},
+		},
 	})
 }
 
