@@ -127,7 +127,7 @@ func (s *Snapshot) Observe(rec Record, schema Schema) {
 			s.Values[field] = v
 		}
 	}
-	s.redate(rec)
+	s.redate(rec, schema.Types)
 	for field, text := range rec.Fields {
 		s.observeField(field, text, schema)
 	}

@@ -65,10 +65,10 @@ func (s *Snapshot) Asked(values map[string]string, from, to time.Time) {
 }
 
 // Copied notes that Salesforce has copied into the record, at an instant, what another one has, by a merge or a conversion: what we wrote there, and was not
-// seen to be something else since, is our doing here as well.
-func (s *Snapshot) Copied(from Snapshot, at time.Time) {
+// seen to be something else since, is our doing here as well. Salesforce may show it in another spelling than we wrote it in: 5 as 5.0.
+func (s *Snapshot) Copied(from Snapshot, types map[string]Type, at time.Time) {
 	for _, w := range from.Wrote {
-		if v, seen := from.Values[w.Field]; !seen || v.Text == w.Value {
+		if v, seen := from.Values[w.Field]; !seen || Equal(types[w.Field], v.Text, w.Value) {
 			s.noteWritten(Written{w.Field, w.Value, at, at})
 		}
 	}
@@ -105,10 +105,10 @@ func (s *Snapshot) noteWritten(now Written) {
 
 // redate puts right when we wrote what we did, where a wrong time was told then. A write moves the record's stamp: it was before that of a row that has what
 // we wrote, or has it for certain where the row does not show the field. And it was before any look that came after it.
-func (s *Snapshot) redate(rec Record) {
+func (s *Snapshot) redate(rec Record, types map[string]Type) {
 	for i, w := range s.Wrote {
 		text, shown := rec.Fields[w.Field]
-		has := !rec.SeenAt.Before(w.From) && (shown && text == w.Value || !shown && w.answered())
+		has := !rec.SeenAt.Before(w.From) && (shown && Equal(types[w.Field], text, w.Value) || !shown && w.answered())
 		if w.From.After(rec.SeenAt.Add(timeWasWrong)) || has && w.From.After(rec.Modstamp.Add(timeWasWrong)) {
 			s.Wrote[i].From, s.Wrote[i].To = rec.Created, w.to()
 		}

@@ -89,6 +89,11 @@ func (t *pass) schemaOf(object rules.Object, watched []string) rules.Schema {
 	return s
 }
 
+// typesOf is those of an object's watched fields.
+func (t *pass) typesOf(object rules.Object) map[string]rules.Type {
+	return t.schemaOf(object, t.watched(object)).Types
+}
+
 // seen is a row as the rules want it, with what links it to referrals.
 type seen struct {
 	rules.Record

@@ -274,6 +274,42 @@ func takesOver(t *testing.T, tracked bool, email string) {
 	})
 }
 
+// Salesforce shows numbers and times in its own spelling, not in that in which we wrote them.
+func TestWhatAMergeTakesOverOfOursIsOursInAnotherSpelling(t *testing.T) {
+	for fixed, field := range map[string]sandbox.FieldDef{
+		"5":                    {Type: "double", Precision: 9, Scale: 2},
+		"2026-12-24T10:00:00Z": {Type: "datetime"},
+	} {
+		t.Run(field.Type, func(t *testing.T) {
+			all := markingAndWatching()
+			all[0].Fields = append(creating(all[0], rules.Update).Fields, rules.Mapping{To: "Watched__c", Fixed: fixed})
+			all[1].Field, all[1].Value = "Watched__c", fixed
+			story(t, all, func(w *world) {
+				field.Name, field.Label = "Watched__c", "Watched"
+				w.org.AddField("Lead", field)
+				w.Passes(1)
+				ann := w.Known("Ann", 201)
+				stays := w.Lead(ann, sandbox.Fields{codeField: ""})
+				w.After(time.Minute)
+				other := w.Lead(ann, sandbox.Fields{codeField: ""})
+				w.After(26 * time.Hour)
+				w.Passes(1)
+				w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: ann.Email})
+				w.Passes(2)
+				ours := w.org.Get("Lead", other)["Watched__c"]
+				if ours == nil {
+					t.Fatal("the Lead that we marked has nothing in the field")
+				}
+				w.org.Merge("Lead", stays, other)
+				w.org.Update("Lead", stays, sandbox.Fields{"Watched__c": ours}) // a part of the merge
+				w.After(time.Minute)
+				w.Passes(3)
+				w.WantOnly()
+			})
+		})
+	}
+}
+
 // What we wrote into a Lead may be taken over from one record to the next before anybody looks.
 func TestWhatAChainOfMergesTakesOverOfOursQualifiesNobody(t *testing.T) {
 	running(t, markingAndWatching(), func(w *world) {

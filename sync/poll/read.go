@@ -286,7 +286,7 @@ func (t *pass) takeOne(tx *store.Tx, r *read, s seen, marked store.Reading, rows
 		return err
 	}
 	for _, w := range marked.Merged {
-		snapshot.Copied(rules.Snapshot{Wrote: []rules.Written{w}}, w.From)
+		snapshot.Copied(rules.Snapshot{Wrote: []rules.Written{w}}, nil, w.From)
 	}
 	news := !r.noHistory && t.addRows(&snapshot, rows)
 	if !news && len(marked.Merged) == 0 {

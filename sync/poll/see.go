@@ -60,7 +60,7 @@ func (t *pass) observe(tx *store.Tx, s seen, look *sight) error {
 		}
 		return nil
 	}
-	if err := noteAsked(tx, &snapshot, s); err != nil {
+	if err := t.noteAsked(tx, &snapshot, s); err != nil {
 		return err
 	}
 	snapshot.Observe(s.Record, s.schema)
@@ -69,7 +69,7 @@ func (t *pass) observe(tx *store.Tx, s seen, look *sight) error {
 
 // noteAsked has a snapshot know what we asked to be written into the record and had no answer about. Whose mark it is is not judged before that is
 // settled, but the record may be another referral's as well. So may a record that was created for somebody whose campaign is out of the config now.
-func noteAsked(tx *store.Tx, snapshot *rules.Snapshot, s seen) error {
+func (t *pass) noteAsked(tx *store.Tx, snapshot *rules.Snapshot, s seen) error {
 	marks, err := tx.Marks(s.ID)
 	if err != nil {
 		return err
@@ -80,7 +80,7 @@ func noteAsked(tx *store.Tx, snapshot *rules.Snapshot, s seen) error {
 	ids := append(tx.ReferralsByRecord(s.ID), tx.ReferralsByEmail(s.email)...)
 	slices.Sort(ids)
 	for _, id := range slices.Compact(ids) {
-		if err := errors.Join(noteCopied(tx, snapshot, s, id), noteTwin(tx, snapshot, s, id)); err != nil {
+		if err := errors.Join(t.noteCopied(tx, snapshot, s, id), noteTwin(tx, snapshot, s, id)); err != nil {
 			return err
 		}
 		intent, begun, err := tx.Intent(id)
@@ -96,7 +96,7 @@ func noteAsked(tx *store.Tx, snapshot *rules.Snapshot, s seen) error {
 
 // noteCopied has the snapshot of a Contact into which a referral's Lead was converted know what we wrote into the Lead: a Contact that the conversion made
 // has it, and one that was there has what was empty filled in. Whichever has not changed since took nothing.
-func noteCopied(tx *store.Tx, contact *rules.Snapshot, s seen, id int64) error {
+func (t *pass) noteCopied(tx *store.Tx, contact *rules.Snapshot, s seen, id int64) error {
 	if s.Object != rules.Contact {
 		return nil
 	}
@@ -110,7 +110,7 @@ func noteCopied(tx *store.Tx, contact *rules.Snapshot, s seen, id int64) error {
 			return err
 		}
 		if lead.ContactID == s.ID && !lead.ConvertedBy.After(s.Modstamp.Add(clockSlack)) {
-			contact.Copied(lead, lead.ConvertedBy)
+			contact.Copied(lead, t.typesOf(rules.Lead), lead.ConvertedBy)
 		}
 	}
 	return nil
@@ -227,7 +227,7 @@ func (t *pass) seeDeleted(tx *store.Tx, s seen, look *sight) error {
 	}
 	if s.MasterID != "" { // whoever merged them may have had the other take what we wrote
 		var survivor rules.Snapshot
-		survivor.Copied(snapshot, s.Modstamp)
+		survivor.Copied(snapshot, t.typesOf(s.Object), s.Modstamp)
 		wrote := append(survivor.Wrote, look.merged...)
 		if len(wrote) > 0 && tx.Linked(s.MasterID) { // the other may have been nobody's by then
 			err = tx.Read(s.MasterID, s.Object, nil)
