@@ -38,9 +38,11 @@ func beforeRecords(rule Rule, r Referral) (v Verdict, decided bool) {
 	case rule.Parked == ValueUnknown:
 		return not(ValueUnknown, rule.ParkedWhy), true
 	case len(r.Blockers) > 0:
-		b := r.Blockers[0]
-		return not(ExistingRecord, fmt.Sprintf("%s %s existed before the referral (%s), and duplicates is do_nothing",
-			b.Object, b.ID, r.BeforeInWords(b.Created))), true
+		b, policy := r.Blockers[0], "duplicates is do_nothing"
+		if rule.Duplicates != DoNothing { // another policy lifts no block
+			policy = "duplicates was do_nothing when it was found"
+		}
+		return not(ExistingRecord, fmt.Sprintf("%s %s existed before the referral (%s), and %s", b.Object, b.ID, r.BeforeInWords(b.Created), policy)), true
 	case rule.Effective.IsZero():
 		return not(NotEffectiveYet, "Salesforce has not been read to the end since the campaign became known"), true
 	}

@@ -1,6 +1,7 @@
 package poll_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -34,6 +35,21 @@ func TestAPinLiftsABlock(t *testing.T) {
 		w.Status(old, goodValue)
 		w.Passes(1)
 		w.WantOnly(ann)
+	})
+}
+
+// Another policy lifts no block by itself; what is said about it is true all the same.
+func TestABlockOfAFormerPolicyIsSaidToBeOne(t *testing.T) {
+	blocked(t, fieldCampaign(), func(w *world, ann sandbox.User, _ string) {
+		w.Configure(func(o *poll.Options) { o.Campaigns[0].Duplicates = rules.Update })
+		w.Passes(1)
+		w.WantNot(ann, rules.ExistingRecord)
+		if got := w.Referral(ann).Verdict.Sentence; !strings.Contains(got, "duplicates was do_nothing") {
+			t.Errorf("a block when duplicates is update by now: got %q, want it said that it was do_nothing", got)
+		}
+		w.Act(func(tx *store.Tx) error { return poll.Rejudge(tx, w.referralIn(tx, ann), byHand()) })
+		w.Passes(1)
+		w.WantNot(ann, rules.ValuePredates)
 	})
 }
 

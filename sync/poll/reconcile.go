@@ -2,6 +2,7 @@ package poll
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -34,6 +35,11 @@ func (t *pass) reconcile(ctx context.Context) error {
 	}
 	if !t.reconciling && len(left) == 0 {
 		return nil
+	}
+	if t.reconciling {
+		if err := t.update(t.judgeFormerBlocks); err != nil {
+			return err
+		}
 	}
 	due := func(object rules.Object) bool { return t.reconciling || left[object] }
 	err := t.demand(func(_ store.Outline, l rules.Link, _ rules.Snapshot) bool { return due(l.Object) }, false)
@@ -78,6 +84,21 @@ func reconcileSoon(tx *store.Tx) error {
 		return err
 	}
 	return tx.ResetWatermark(reconcileMark, store.Watermark{At: longAgo})
+}
+
+// judgeFormerBlocks has those judged who are blocked under a policy that their campaign does not have any more: they stay so, and are told why.
+func (t *pass) judgeFormerBlocks(tx *store.Tx) error {
+	var ids []int64
+	err := tx.Outlines(func(o store.Outline) error {
+		if c, _ := t.campaign(o.CampaignID); t.pendingHere(o) && o.Blocked && c.Duplicates != rules.DoNothing {
+			ids = append(ids, o.ID)
+		}
+		return nil
+	})
+	for _, id := range ids {
+		err = errors.Join(err, tx.Judge(id))
+	}
+	return err
 }
 
 // searchPending looks for the codes and e-mails of all pending referrals on some objects. Those whose record Salesforce refused to take are tried
