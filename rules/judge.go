@@ -20,7 +20,7 @@ func Judge(rule Rule, r Referral, records []Linked) Verdict {
 	if v, decided := beforeRecords(rule, r); decided {
 		return v
 	}
-	v := withoutRecord(r)
+	v := withoutRecord(rule, r)
 	for _, l := range records {
 		v = better(v, judgeRecord(rule, r, l, records))
 	}
@@ -49,11 +49,13 @@ func beforeRecords(rule Rule, r Referral) (v Verdict, decided bool) {
 	return Verdict{}, false
 }
 
-func withoutRecord(r Referral) Verdict {
+// withoutRecord is the verdict where no record of the object that decides is the referral's. One that the policy ignores, that has another's code as well, or that
+// is of the other object may carry its code or e-mail all the same.
+func withoutRecord(rule Rule, r Referral) Verdict {
 	if r.Refused != "" {
 		return not(JoinRefused, "Salesforce refused the record for the referral: "+r.Refused)
 	}
-	return not(NoRecord, "no Salesforce record carries the referral's code or e-mail")
+	return not(NoRecord, fmt.Sprintf("no %s is the referral's by its code or e-mail", rule.judges()))
 }
 
 // judges is the object whose records a referral is judged by; records of others only support them.
@@ -66,7 +68,7 @@ func (rule Rule) judges() Object {
 
 func judgeRecord(rule Rule, r Referral, l Linked, all []Linked) Verdict {
 	if l.Object != rule.judges() {
-		return withoutRecord(r)
+		return withoutRecord(rule, r)
 	}
 	if v, unfit := l.unfit(); unfit {
 		return v

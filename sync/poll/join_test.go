@@ -130,6 +130,24 @@ func objectOf(record string) rules.Object {
 	return rules.Lead
 }
 
+// A record that carries somebody's code or e-mail need not be theirs: it is ignored, or is of the other object. What is said of no_record is true then, too.
+func TestWhoHasNoRecordIsNotToldThatNoneCarriesTheirCode(t *testing.T) {
+	c := fieldCampaign()
+	c.Duplicates = rules.CreateNew
+	running(t, one(c), func(w *world) {
+		ann, bob := w.Refer("Ann"), w.Refer("Bob")
+		w.Lead(ann, Old())
+		w.Contact(bob)
+		w.Passes(2)
+		for _, u := range []sandbox.User{ann, bob} {
+			w.WantNot(u, rules.NoRecord)
+			if got, want := w.Referral(u).Verdict.Sentence, "no Lead is the referral's by its code or e-mail"; got != want {
+				t.Errorf("%s: got %q, want %q", u.FirstName, got, want)
+			}
+		}
+	})
+}
+
 func TestACreatedRecordHasTheMappedFields(t *testing.T) {
 	c := creating(fieldCampaign(), rules.DoNothing)
 	c.Fields = []rules.Mapping{
