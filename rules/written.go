@@ -34,6 +34,9 @@ func (s *Snapshot) Write(values map[string]string, watched []string, from, to ti
 	if s.Values == nil {
 		s.Values = map[string]Value{}
 	}
+	if !to.IsZero() && to.Before(from) {
+		to = from // the answer told a wrong time
+	}
 	for field, text := range values {
 		s.Wrote = append(s.Wrote, Written{field, text, from, to})
 		i := slices.IndexFunc(watched, func(name string) bool { return strings.EqualFold(name, field) })

@@ -160,6 +160,29 @@ func TestWhatWeMarkedSomeHoursAheadQualifiesNobody(t *testing.T) {
 	})
 }
 
+// What we marked is ours, though the answer to that alone told a time before that of the request.
+func TestWhatWeMarkedWithAnAnswerFromThePastQualifiesNobody(t *testing.T) {
+	running(t, markingAndWatching(), func(w *world) {
+		w.org.Track("Lead", "LeadSource", true)
+		ann := w.Known("Ann", 201)
+		lead := w.Lead(ann, sandbox.Fields{codeField: ""})
+		w.After(26 * time.Hour)
+		w.Passes(1)
+		w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: ann.Email})
+		w.before = func(r *http.Request) {
+			w.ahead = 0
+			if isPatch(r) {
+				w.ahead = -time.Minute
+			}
+		}
+		w.Passes(2)
+		if got := w.org.Get("Lead", lead)["LeadSource"]; got != "Partner Referral" {
+			t.Fatalf("source of the Lead that we marked: got %v, want Partner Referral", got)
+		}
+		w.WantOnly()
+	})
+}
+
 // A create whose answer was lost is settled when another campaign has seen its record for long. What it saw last is what people made of it, and stays.
 func TestWhatWasSeenOfALostCreateStaysSeenWhenItIsSettled(t *testing.T) {
 	all := markingAndWatching()
