@@ -206,7 +206,10 @@ func unusable(lead Linked, opportunity, contact *Linked) (Verdict, bool) {
 	switch {
 	case opportunity != nil && opportunity.Ambiguous:
 		return not(Ambiguous, fmt.Sprintf("the Opportunity of Lead %s, %s, is another referral's too", lead.RecordID, lead.OpportunityID)), true
-	case opportunity == nil || !opportunity.known() || contact != nil && !contact.known():
+	case opportunity == nil: // either it waits to be read, or the code on it, say, is another's
+		return not(NotConverted, fmt.Sprintf("Lead %s is converted; its Opportunity %s has not been read yet, or is another referral's (pin it to this one then)",
+			lead.RecordID, lead.OpportunityID)), true
+	case !opportunity.known() || contact != nil && !contact.known():
 		return not(NotConverted, fmt.Sprintf("Lead %s is converted; its Contact and Opportunity have not been read yet", lead.RecordID)), true
 	case opportunity.Deleted:
 		return not(RecordDeleted, fmt.Sprintf("Opportunity %s of Lead %s is deleted in Salesforce", lead.OpportunityID, lead.RecordID)), true

@@ -185,12 +185,16 @@ func (t *teller) onceItCounts() string {
 	return ""
 }
 
-// nextConversion: the pass that sees a conversion may not have come to reading what it made.
+// nextConversion: the pass that sees a conversion may not have come to reading what it made. Where nothing waits to be read, the Opportunity is another's.
 func (t *teller) nextConversion() Next {
 	for _, l := range t.records {
-		if l.Values[rules.IsConverted].Text == "true" && l.OpportunityID != "" {
-			return Next{Nobody, "the next pass reads what the conversion made (qualifyd poll does so at once)"}
+		if l.Values[rules.IsConverted].Text != "true" || l.OpportunityID == "" {
+			continue
 		}
+		if _, linked := t.LinkTo(l.OpportunityID); !linked && !t.toRead {
+			return t.operator("its Opportunity is another referral's, by the code on it or a pin; if it is this one's: %s", t.pin(l.OpportunityID))
+		}
+		return Next{Nobody, "the next pass reads what the conversion made (qualifyd poll does so at once)"}
 	}
 	return Next{Sales, t.onceItCounts() + "convert the Lead, with an Opportunity"}
 }

@@ -97,6 +97,21 @@ func TestEveryReasonSaysWhatComesNext(t *testing.T) {
 	}
 }
 
+// Nothing is read any more for who has a converted Lead whose Opportunity is another's: somebody has to say whose it is.
+func TestAnOpportunityThatIsAnothersIsForTheOperator(t *testing.T) {
+	r := pending(rules.NotConverted)
+	r.SetLink(rules.Link{Object: rules.Lead, RecordID: "00QHu000000100HMAQ", Kinds: rules.Kinds{rules.ByCode}, Since: noon})
+	converted := func(tx *store.Tx) error {
+		return tx.PutSnapshot("00QHu000000100HMAQ", rules.Snapshot{
+			Record: rules.Record{Object: rules.Lead, ID: "00QHu000000100HMAQ", Created: noon, SeenAt: noon, OpportunityID: "006Hu000000100JIAQ"},
+			Values: map[string]rules.Value{rules.IsConverted: {Text: "true", At: noon}},
+		})
+	}
+	if next := story(t, r, converted).Next; next.Who != desk.Operator || !strings.Contains(next.What, "pin 1001 006Hu000000100JIAQ") {
+		t.Errorf("got %s: %q, want the operator told to pin the Opportunity", next.Who, next.What)
+	}
+}
+
 func TestDebtsAreToldAsTheyStand(t *testing.T) {
 	owed := func(d store.Debt) func(*store.Tx) error {
 		d.Referral, d.Campaign, d.Since = 1001, 101, noon

@@ -1,6 +1,7 @@
 package poll_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -85,6 +86,27 @@ func TestAPinThatLiftsABlockHasAConversionFollowed(t *testing.T) {
 		w.After(2 * overlap)
 		w.Act(func(tx *store.Tx) error { return poll.Pin(tx, w.referralIn(tx, ann), old, byHand()) })
 		w.Passes(1)
+		w.WantOnly(ann)
+	})
+}
+
+// A conversion copies the code, which is another's, from the Lead to its Opportunity. Whose that is the code says; a pin of the Lead alone does not help, and
+// whoever waits is told so.
+func TestAPinOfALeadWhoseOpportunityHasAnothersCode(t *testing.T) {
+	running(t, one(conversionCampaign()), func(w *world) {
+		ann, bob := w.Known("Ann"), w.Known("Bob")
+		lead := w.Lead(bob)
+		w.Passes(1)
+		w.Act(func(tx *store.Tx) error { return poll.Pin(tx, w.referralIn(tx, ann), lead, byHand()) })
+		w.Passes(1)
+		deal := w.org.Convert(lead, sandbox.Conversion{OpportunityFields: sandbox.Fields{codeField: bob.Code}}).OpportunityID
+		w.Passes(2)
+		w.WantNot(ann, rules.NotConverted)
+		if got := w.Referral(ann).Verdict.Sentence; !strings.Contains(got, deal) || !strings.Contains(got, "another referral's") {
+			t.Errorf("an Opportunity with another's code: got %q, want it named, and said to be another's", got)
+		}
+		w.Act(func(tx *store.Tx) error { return poll.Pin(tx, w.referralIn(tx, ann), deal, byHand()) })
+		w.Passes(2)
 		w.WantOnly(ann)
 	})
 }
