@@ -253,8 +253,13 @@ func readable(l *Linked) *Snapshot {
 // String tells a transition in words.
 func (t Transition) String() string {
 	switch {
-	case t.Proof == ByCreation:
-		return fmt.Sprintf("%s %s was created with %s %q at %s (proof: %s)", t.Object, t.RecordID, t.Field, t.To, stamp(t.At), t.Proof)
+	case t.Field == IsConverted && t.Object == Opportunity:
+		return fmt.Sprintf("%s %s was created for the converted Lead at %s (proof: %s)", t.Object, t.RecordID, stamp(t.At), t.Proof)
+	case t.Field == IsConverted:
+		return fmt.Sprintf("%s %s was converted at %s (proof: %s)", t.Object, t.RecordID, stamp(t.At), t.Proof)
+	case t.Proof == ByCreation: // it may have been another's before, at another value
+		return fmt.Sprintf("%s %s was created at %s, and its %s was %q when it was first seen as the referral's (proof: %s)",
+			t.Object, t.RecordID, stamp(t.At), t.Field, t.To, t.Proof)
 	case t.From == "":
 		return fmt.Sprintf("%s of %s %s became %q at %s (proof: %s)", t.Field, t.Object, t.RecordID, t.To, stamp(t.At), t.Proof)
 	}

@@ -56,7 +56,7 @@ func (o Observation) InWords() string {
 	case o.Proof == "":
 		return fmt.Sprintf("%s: %s was %q when first seen", record, o.Field, o.To)
 	case o.Proof == ByCreation:
-		return fmt.Sprintf("%s was created with %s %q", record, o.Field, o.To)
+		return fmt.Sprintf("%s was created, and its %s was %q when first seen", record, o.Field, o.To)
 	}
 	return fmt.Sprintf("%s: %s went from %q to %q", record, o.Field, o.From, o.To)
 }

@@ -1,6 +1,7 @@
 package poll_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -238,6 +239,22 @@ func TestARecordBornAtTheValueCounts(t *testing.T) {
 		w.Contact(bob, sandbox.Fields{"LeadSource": "Partner Referral"})
 		w.Passes(1)
 		w.WantOnly(ann, bob)
+	})
+}
+
+// A Lead that becomes somebody else's and reaches the value between two looks was not created at it: it had been seen at another one.
+func TestALeadThatWasAnothersIsNotSaidToBeBornAtTheValue(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		w.org.Track("Lead", "Status", false)
+		ann, bob := w.Known("Ann"), w.Known("Bob")
+		lead := w.Lead(bob)
+		w.Passes(1)
+		w.org.Update("Lead", lead, sandbox.Fields{"Status": goodValue, codeField: ann.Code})
+		w.Passes(1)
+		w.WantOnly(ann)
+		if got := w.Referral(ann).Verdict.Sentence; strings.Contains(got, "created with") || !strings.Contains(got, "first seen as the referral's") {
+			t.Errorf("got %q, want it said how the Lead was first seen", got)
+		}
 	})
 }
 
