@@ -74,7 +74,10 @@ func (r *Referral) JoinTimes(zone *time.Location, sweep time.Time, lacking []tim
 	r.Joined = sweep
 	if day, err := time.Parse(time.DateOnly, r.SignedUpOn); err == nil {
 		r.DayEnds = StartOfDay(day.AddDate(0, 0, 1), zone)
-		if start := StartOfDay(day, zone); start.Before(sweep) {
+		start := StartOfDay(day, zone)
+		// The day may be another in the zone that is meant, but no further off; and what lacked the referral was not later than what showed it.
+		wrong := start.Sub(sweep) > 26*time.Hour && slices.ContainsFunc(lacking, sweep.Before)
+		if start.Before(sweep) || wrong {
 			r.Joined = start
 		}
 	}

@@ -715,6 +715,45 @@ func TestAListThatDoesNotTurnItsPagesEndsTheSweep(t *testing.T) {
 	}
 }
 
+// One sweep is told a time far from the true one. Who was a customer before the next referral joined, on the same day, is known for one all the same.
+func TestASweepThatIsToldAWrongTimeForgetsNoOther(t *testing.T) {
+	for _, by := range []time.Duration{2 * time.Hour, 24 * time.Hour, -2 * time.Hour, -365 * 24 * time.Hour} {
+		t.Run(by.String(), func(t *testing.T) {
+			running(t, one(fieldCampaign()), func(w *world) {
+				lead := w.org.Create("Lead", sandbox.Fields{"LastName": "Ann", "Company": "Acme", "Email": "ann@example.com"})
+				w.After(2 * time.Hour)
+				for range 12 {
+					w.Passes(1)
+					w.After(9 * time.Minute)
+				}
+				w.aheadRF = by
+				w.TryPass()
+				w.aheadRF = 0
+				w.After(10 * time.Minute)
+				ann := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+				w.Passes(2)
+				w.Status(lead, goodValue)
+				w.Passes(2)
+				w.WantNot(ann, rules.ExistingRecord)
+			})
+		})
+	}
+}
+
+// Nor is somebody taken for having joined a year ago whom a sweep shows that was told so.
+func TestASweepFromThePastMakesNobodyJoinThen(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann := w.Refer("Ann")
+		w.Lead(ann, Old())
+		w.aheadRF = -365 * 24 * time.Hour
+		w.TryPass()
+		w.aheadRF = 0
+		w.After(time.Minute)
+		w.Passes(2)
+		w.WantNot(ann, rules.ExistingRecord)
+	})
+}
+
 // A service that shows nobody at all for a moment has not shown a campaign's first sweep: else all who were there already would be taken for newcomers
 // afterwards, and a Lead be made for each.
 func TestAListOfNobodyIsNoWholeSweep(t *testing.T) {

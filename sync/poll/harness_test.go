@@ -48,6 +48,7 @@ type world struct {
 	noting        sync.Mutex // guards requests: several may be under way
 	before, after func(*http.Request)
 	ahead         time.Duration // how far ahead of the true time Salesforce's answers tell it
+	aheadRF       time.Duration // the same of Referral Factory's
 }
 
 const (

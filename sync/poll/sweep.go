@@ -250,16 +250,20 @@ func (p *Poller) Waiting() (waiting bool, err error) {
 	return waiting, err
 }
 
-// recent keeps the sweeps of the last hour and the newest one before it: all that can ever tell that a referral was not there yet.
+// recent keeps the sweeps of the last hour and the newest one before it: all that can ever tell that a referral was not there yet. The hour ends with the
+// earlier one of the last two: a single sweep that was told a time far from the true one makes none of the others old.
 func recent(sweeps []time.Time) []time.Time {
-	newest := sweeps[len(sweeps)-1]
-	first := 0
-	for i, t := range sweeps {
-		if newest.Sub(t) >= time.Hour {
-			first = i
+	end := sweeps[len(sweeps)-1]
+	if n := len(sweeps); n > 1 && sweeps[n-2].Before(end) {
+		end = sweeps[n-2]
+	}
+	var before time.Time
+	for _, t := range sweeps {
+		if end.Sub(t) >= time.Hour && t.After(before) {
+			before = t
 		}
 	}
-	return slices.Clone(sweeps[first:])
+	return slices.DeleteFunc(slices.Clone(sweeps), func(t time.Time) bool { return t.Before(before) })
 }
 
 // checkAccount makes sure, whenever the base URL or the key changed, that they still lead to the account the store belongs to. Referral

@@ -36,6 +36,8 @@ func (t wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if r.URL.Host == sfHost {
 		tellLater(resp, t.w.ahead)
+	} else {
+		tellLater(resp, t.w.aheadRF)
 	}
 	if len(codes) == 0 || !isComposite(r) {
 		return resp, nil
