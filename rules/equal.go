@@ -13,8 +13,8 @@ import (
 type Type string
 
 // Equal compares two values of a field as Salesforce means them: text, e-mail and picklist values fold case, Ids are exact in
-// their 18-character form, numbers compare by value, dates as days, datetimes as instants, a multipicklist as a set. Null and ""
-// are the same.
+// their 18-character form, numbers compare by value, dates as days, datetimes as instants, times of day as such, a multipicklist
+// as a set. Null and "" are the same.
 func Equal(t Type, a, b string) bool {
 	if a == b {
 		return true
@@ -35,6 +35,10 @@ func Equal(t Type, a, b string) bool {
 		return errX == nil && errY == nil && x.Equal(y)
 	case "date":
 		return len(a) >= 10 && len(b) >= 10 && a[:10] == b[:10]
+	case "time":
+		x, errX := parseClock(a)
+		y, errY := parseClock(b)
+		return errX == nil && errY == nil && x.Equal(y)
 	case "multipicklist":
 		return slices.Equal(choices(a), choices(b))
 	}
@@ -64,6 +68,16 @@ func ParseTime(s string) (time.Time, error) {
 		}
 	}
 	return time.Time{}, fmt.Errorf("%q is no Salesforce datetime", s)
+}
+
+// parseClock reads a time of day: 10:00:00.000Z as Salesforce writes it, or as people do.
+func parseClock(s string) (time.Time, error) {
+	for _, layout := range []string{"15:04:05", "15:04"} {
+		if t, err := time.Parse(layout, strings.TrimSuffix(s, "Z")); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is no time of day", s)
 }
 
 // ID18 is the 18-character form of a record Id. The 15-character form is case-sensitive; the three added characters carry the
@@ -114,6 +128,9 @@ func Resolve(t Type, values []Choice, text string) (value, label string, near []
 		return text, "", nil, err == nil
 	case "datetime":
 		_, err := ParseTime(text)
+		return text, "", nil, err == nil
+	case "time":
+		_, err := parseClock(text)
 		return text, "", nil, err == nil
 	case "id", "reference": // a lookup holds an Id, not the name that people see
 		return ID18(text), "", nil, anID.MatchString(text)

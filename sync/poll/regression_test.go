@@ -522,6 +522,7 @@ func TestR27EveryTypeOfField(t *testing.T) {
 		{sandbox.FieldDef{Type: "percent", Precision: 3}, "100", 0.0, 100.0},
 		{sandbox.FieldDef{Type: "date"}, "2026-12-24", "2026-12-23", "2026-12-24"},
 		{sandbox.FieldDef{Type: "datetime"}, "2026-12-24T10:00:00Z", nil, time.Date(2026, 12, 24, 10, 0, 0, 0, time.UTC)},
+		{sandbox.FieldDef{Type: "time"}, "10:00", nil, "10:00:00.000Z"},
 		{sandbox.FieldDef{Type: "email"}, "Done@Example.com", nil, "done@example.com"},
 		{sandbox.FieldDef{Type: "phone"}, "+41 44", nil, "+41 44"},
 		{sandbox.FieldDef{Type: "url"}, "https://example.com", nil, "https://example.com"},
