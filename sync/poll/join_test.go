@@ -425,6 +425,28 @@ func TestALostCreateIsFoundThoughTheReferralsEmailChanged(t *testing.T) {
 	})
 }
 
+// The Lead that we made is there, though the campaign has turned to Contacts since: as for who had an answer, nothing else is made.
+func TestALostCreateIsFoundThoughTheCampaignsObjectChanged(t *testing.T) {
+	c := creating(noRuleCampaign(), rules.Update)
+	c.CodeField = ""
+	running(t, one(c), func(w *world) {
+		ann := w.Refer("Ann")
+		w.org.SetFault(lostAndDown(isCreate))
+		w.TryPass()
+		w.org.SetFault(nil)
+		w.Configure(func(o *poll.Options) {
+			o.Campaigns[0].Object, o.Campaigns[0].Mode = rules.Contact, rules.CreateContact
+			o.Campaigns[0].Fields = o.Campaigns[0].Fields[:1]
+		})
+		for range 6 {
+			w.After(time.Minute)
+			w.TryPass()
+		}
+		w.WantRecords("Contact", 0)
+		w.WantLinks(ann, w.org.IDs("Lead")...)
+	})
+}
+
 // A person may make a record for the same person while the answer is missing. It has the e-mail, and not the code that was written into ours.
 func TestALostCreateIsNotTakenForARecordThatAPersonMadeMeanwhile(t *testing.T) {
 	running(t, one(creating(fieldCampaign(), rules.CreateNew)), func(w *world) {

@@ -138,9 +138,7 @@ func (t *pass) wantedValues(referrals []rules.Referral, everywhere bool) []wante
 			if everywhere && c.Duplicates == rules.DoNothing || object == c.Object {
 				want(object, "Email", strings.TrimSpace(r.Email), rules.FoldEmail(r.Email))
 			}
-			if object == c.Object {
-				want(object, "Email", t.given[r.ID])
-			}
+			want(object, "Email", t.given[r.ID]) // of the record that we asked for, whose object may have been another then
 		}
 		for _, object := range t.objects() {
 			if field := t.codeField(c, object); field != "" {
