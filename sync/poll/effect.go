@@ -43,13 +43,13 @@ func (t *pass) takeEffectOf(c rules.Campaign) error {
 				return err
 			}
 		}
-		if known.Effective.After(later(t.first.Add(clockSlack), known.EffectiveFrom)) { // set in a pass that was told a wrong time
+		if known.Effective.After(later(t.since().Add(clockSlack), known.EffectiveFrom)) { // set in a pass that was told a wrong time
 			known.Effective, known.FirstWhole = later(t.first, known.EffectiveFrom), t.first
 			if known.RuleSince.After(t.first) {
 				known.RuleSince = t.first
 			}
 		}
-		known = effectOf(known, c, t.first)
+		known = effectOf(known, c, t.since())
 		if known.Fingerprint == before.Fingerprint && known.Effective.Equal(before.Effective) &&
 			known.EffectiveFrom.Equal(before.EffectiveFrom) && known.EffectiveDay == before.EffectiveDay {
 			return nil
@@ -79,7 +79,11 @@ func (t *pass) takeEffectOf(c rules.Campaign) error {
 	}, true)
 }
 
-// effectOf is what is to be remembered of a campaign in view of its config. now is the time of the pass's first answer.
+// since is from when counts what this pass is the first to know: its first answer, or the pass before where that answer tells a time before that. Should it be
+// the one before that was told a wrong time, a later pass puts it right.
+func (t *pass) since() time.Time { return later(t.first, t.before) }
+
+// effectOf is what is to be remembered of a campaign in view of its config. now is from when what is new counts.
 //
 //	the config's                     effective from
 //	campaign is new                  effective_from, or else (later) the first whole pass
@@ -156,7 +160,7 @@ func (t *pass) settleCampaign(tx *store.Tx, c rules.Campaign) error {
 		known.FirstWhole = t.first
 	}
 	if known.Effective.IsZero() {
-		known.Effective = t.first
+		known.Effective = t.since()
 		if _, err := markPending(tx, c.ID); err != nil {
 			return err
 		}

@@ -471,6 +471,36 @@ func TestARuleThatChangesInTheFutureIsNotPutOff(t *testing.T) {
 	})
 }
 
+// A pass that is told a time hours ago makes nothing count that was before the campaign was known, nor before a rule that changes in that very pass.
+func TestAPassFromThePastGivesARuleNoPast(t *testing.T) {
+	for name, changes := range map[string]bool{"the rule stays": false, "the rule changes": true} {
+		t.Run(name, func(t *testing.T) {
+			story(t, one(fieldCampaign()), func(w *world) {
+				w.org.Track("Lead", "Status", true)
+				ann := w.Refer("Ann")
+				w.After(2 * time.Hour)
+				lead := w.Lead(ann)
+				w.Status(lead, goodValue)
+				w.After(time.Hour)
+				w.Passes(2)
+				w.WantNot(ann, rules.ValuePredates)
+				if changes {
+					w.Status(lead, "Working - Contacted")
+					w.After(time.Minute)
+					w.Passes(1)
+					w.Configure(func(o *poll.Options) { o.Campaigns[0].Value = "Working - Contacted" })
+				}
+				w.ahead = -6 * time.Hour
+				w.TryPass()
+				w.ahead = 0
+				w.After(time.Minute)
+				w.Passes(2)
+				w.WantNot(ann, rules.ValuePredates)
+			})
+		})
+	}
+}
+
 // A create whose answer was lost in a pass that was told a time far in the future is settled like any other: nothing was made, or it is there.
 func TestALostCreateInTheFutureIsSettled(t *testing.T) {
 	for name, fault := range map[string]*sandbox.Fault{"carried out": {Lost: true}, "not carried out": {Refused: true}} {

@@ -25,6 +25,7 @@ type pass struct {
 	problems  []error // what the pass goes on from
 
 	first, now time.Time // Dates of the pass's first answer and of its newest
+	before     time.Time // when the pass before this one last asked, in whole seconds; zero where there was none
 	cost       int       // API calls that are counted in the store
 	allowance  allowance
 
@@ -115,7 +116,15 @@ func (t *pass) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := t.view(func(tx *store.Tx) (err error) { t.owner, err = tx.Owner(); return err }); err != nil {
+	err = t.view(func(tx *store.Tx) (err error) {
+		if t.owner, err = tx.Owner(); err != nil {
+			return err
+		}
+		last, err := tx.LastPass()
+		t.before = last.At.Truncate(time.Second)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	if err := t.budget(); err != nil {
