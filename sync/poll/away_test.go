@@ -506,6 +506,30 @@ func TestAnAnswerFromSomewhatInTheFutureHidesNoChange(t *testing.T) {
 	}
 }
 
+// One answer tells a time a year ago, and a Lead is linked in it, or is seen at another value. It changes right after, and no history tells when.
+func TestALookFromThePastHidesNoChange(t *testing.T) {
+	for name, linked := range map[string]bool{"the Lead is linked in it": false, "the Lead was linked before": true} {
+		t.Run(name, func(t *testing.T) {
+			running(t, one(fieldCampaign()), func(w *world) {
+				ann := w.Known("Ann")
+				lead := w.Lead(ann)
+				if linked {
+					w.Passes(1)
+					w.Status(lead, "Working - Contacted")
+				}
+				w.ahead = -365 * 24 * time.Hour
+				w.TryPass()
+				w.ahead = 0
+				w.After(time.Minute)
+				w.Status(lead, goodValue)
+				w.After(time.Minute)
+				w.Passes(2)
+				w.WantOnly(ann)
+			})
+		})
+	}
+}
+
 // A describe that was answered with a time far in the future grows old all the same: what was added in Setup for a parked campaign is found.
 func TestADescribeFromTheFutureGrowsOld(t *testing.T) {
 	c := fieldCampaign()

@@ -140,6 +140,9 @@ func (r reader) record(row salesforce.Row, since time.Time) seen {
 		ConvertedOn: row.Text("ConvertedDate"), ContactID: rules.ID18(row.Text("ConvertedContactId")), OpportunityID: rules.ID18(row.Text("ConvertedOpportunityId")),
 		Fields: map[string]string{},
 	}, codes: map[string]string{}, schema: r.schema}
+	if s.Modstamp.After(since.Add(clockSlack)) { // the answer told a wrong time: what it shows is at least as new as the stamp
+		s.SeenAt = s.Modstamp
+	}
 	for _, name := range r.watched {
 		if text, ok := row.Lookup(name); ok {
 			s.Fields[name] = text
