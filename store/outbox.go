@@ -24,7 +24,12 @@ type Intent struct {
 	Since    time.Time         // service time just before the first request
 	At       time.Time         // the same of the newest one
 	Repeated bool              // a create that was asked for before, and nobody knows what became of that
+	// Earlier are the Values of earlier requests of such a create, where they were others: the mapping or the person's data have changed.
+	Earlier []map[string]string `json:",omitempty"`
 }
+
+// Asked is everything that may have been written, by any of the requests.
+func (i Intent) Asked() []map[string]string { return append(slices.Clone(i.Earlier), i.Values) }
 
 // Intent returns what was begun for a referral.
 func (tx *Tx) Intent(id int64) (i Intent, found bool, err error) {

@@ -251,8 +251,15 @@ func noteRequest(tx *store.Tx, recordID string, intent store.Intent) error {
 	if err != nil {
 		return err
 	}
-	snapshot.Asked(intent.Values, intent.Since, intent.At)
+	noteIntent(&snapshot, intent)
 	return tx.PutSnapshot(recordID, snapshot)
+}
+
+// noteIntent has a snapshot know what we asked for, by any of the requests.
+func noteIntent(s *rules.Snapshot, intent store.Intent) {
+	for _, values := range intent.Asked() {
+		s.Asked(values, intent.Since, intent.At)
+	}
 }
 
 // settleAfter is how long after a create request with a lost answer its record may still appear; only then is it asked for again.

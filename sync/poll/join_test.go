@@ -507,6 +507,29 @@ func TestAFirstRecordThatIsSeenAfterASecondOneWasMadeQualifiesNobody(t *testing.
 	}
 }
 
+// What the first request wrote stays ours, though the mapping was another when the second was sent.
+func TestAFirstRecordOfAFormerMappingQualifiesNobody(t *testing.T) {
+	c := fillingIn(rules.CreateNew)
+	running(t, one(c), func(w *world) {
+		ann := w.Refer("Ann")
+		w.org.SetFault(lostAndDown(isCreate))
+		w.TryPass()
+		w.org.SetFault(nil)
+		first := w.org.IDs("Lead")[0]
+		w.org.HideRecord("Lead", first)
+		w.Configure(func(o *poll.Options) { o.Campaigns[0].Fields = creating(c, c.Duplicates).Fields })
+		w.After(3 * time.Minute)
+		w.Passes(2)
+		w.WantRecords("Lead", 2)
+		w.org.ShowRecord("Lead", first)
+		w.org.Update("Lead", first, sandbox.Fields{"Description": "seen again"})
+		w.After(time.Minute)
+		w.Passes(3)
+		w.WantLinks(ann, w.org.IDs("Lead")...)
+		w.WantOnly()
+	})
+}
+
 // The former e-mail may have become somebody else's, and so may have the record that carries it.
 func TestALostCreateIsNotTakenForTheRecordOfWhoeverHasTheFormerEmail(t *testing.T) {
 	campaign := creating(fieldCampaign(), rules.CreateNew)

@@ -75,7 +75,7 @@ func (t *pass) noteAsked(tx *store.Tx, snapshot *rules.Snapshot, s seen) error {
 		return err
 	}
 	for _, intent := range marks {
-		snapshot.Asked(intent.Values, intent.Since, intent.At)
+		noteIntent(snapshot, intent)
 	}
 	ids := append(tx.ReferralsByRecord(s.ID), tx.ReferralsByEmail(s.email)...)
 	slices.Sort(ids)
@@ -88,7 +88,7 @@ func (t *pass) noteAsked(tx *store.Tx, snapshot *rules.Snapshot, s seen) error {
 			return err
 		}
 		if begun && mayBeFrom(intent, s) { // though it has another code by now, which somebody may have put in since
-			snapshot.Asked(intent.Values, intent.Since, intent.At)
+			noteIntent(snapshot, intent)
 		}
 	}
 	return err

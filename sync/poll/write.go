@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"qualifyd/rules"
@@ -120,7 +121,10 @@ func (t *pass) begin(id int64, i store.Intent) (store.Intent, error) {
 			return err
 		}
 		if begun && earlier.RecordID == "" && i.RecordID == "" {
-			i.Since, i.Repeated = earlier.Since, true
+			i.Since, i.Repeated, i.Earlier = earlier.Since, true, earlier.Earlier
+			if !maps.Equal(earlier.Values, i.Values) {
+				i.Earlier = append(i.Earlier, earlier.Values)
+			}
 		}
 		if err := noteRequest(tx, earlier.RecordID, earlier); err != nil {
 			return err
@@ -161,7 +165,11 @@ func (t *pass) settleWrite(tx *store.Tx, r rules.Referral, c rules.Campaign, i s
 	}
 	snapshot.Write(i.Values, t.watched(i.Object), i.Since, answered)
 	if answered.IsZero() {
-		snapshot.Asked(i.Values, i.Since, i.At) // any of the requests since then may have been the one
+		noteIntent(&snapshot, i) // any of the requests since then may have been the one
+	} else {
+		for _, values := range i.Earlier { // another record may be found that one of those made
+			snapshot.Asked(values, i.Since, i.At)
+		}
 	}
 	return errors.Join(
 		tx.PutReferral(r),
