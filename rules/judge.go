@@ -148,12 +148,16 @@ func judgeTakenOpportunity(lead Linked, all []Linked, from time.Time) Verdict {
 		if !o.known() || o.Absent {
 			continue
 		}
+		why := "carries the referral's code"
+		if !o.Kinds.Has(ByCode) {
+			why = "is pinned to the referral"
+		}
 		if m := o.creation(from); m.Counts {
-			verdicts = append(verdicts, qualified(fmt.Sprintf("Lead %s is converted, and Opportunity %s, which carries the referral's code, was created at %s",
-				lead.RecordID, o.RecordID, stamp(o.Created)), m.Transition))
+			verdicts = append(verdicts, qualified(fmt.Sprintf("Lead %s is converted, and Opportunity %s, which %s, was created at %s",
+				lead.RecordID, o.RecordID, why, stamp(o.Created)), m.Transition))
 		} else {
-			verdicts = append(verdicts, not(ValuePredates, fmt.Sprintf("Opportunity %s carries the referral's code, but was created at %s, before changes count (%s)",
-				o.RecordID, stamp(o.Created), stamp(from))))
+			verdicts = append(verdicts, not(ValuePredates, fmt.Sprintf("Opportunity %s %s, but was created at %s, before changes count (%s)",
+				o.RecordID, why, stamp(o.Created), stamp(from))))
 		}
 	}
 	return best(verdicts, withoutOpportunity(lead))

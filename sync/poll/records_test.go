@@ -77,6 +77,22 @@ func TestAConversionWithoutAnOpportunityTakesTheOneWithTheCode(t *testing.T) {
 	})
 }
 
+// An Opportunity that a person has pinned stands for such a Lead as well, and is not said to carry a code.
+func TestAConversionWithoutAnOpportunityTakesTheOneThatIsPinned(t *testing.T) {
+	running(t, one(conversionCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead, deal := w.Lead(ann), w.Opportunity()
+		w.Act(func(tx *store.Tx) error { return poll.Pin(tx, w.referralIn(tx, ann), deal, byHand()) })
+		w.Passes(2)
+		w.org.Convert(lead, sandbox.Conversion{NoOpportunity: true})
+		w.Passes(2)
+		w.WantOnly(ann)
+		if got := w.Referral(ann).Verdict.Sentence; strings.Contains(got, "code") || !strings.Contains(got, "pinned") {
+			t.Errorf("got %q, want it said that the Opportunity is pinned", got)
+		}
+	})
+}
+
 func TestAMergeMovesTheLinkAlongAChain(t *testing.T) {
 	running(t, one(fieldCampaign()), func(w *world) {
 		ann := w.Known("Ann")
