@@ -112,6 +112,9 @@ func (got reading) verdict(l Linked, t Target, from time.Time, unreached Reason)
 	case got.rewritten != nil:
 		return held(ValueRewritten, fmt.Sprintf("%s of %s %s became %q without the record being changed: a value was replaced in Setup",
 			t.Field, l.Object, l.RecordID, got.rewritten.To), *got.rewritten)
+	case got.predates && got.ours:
+		return not(ValuePredates, fmt.Sprintf("%s of %s %s is %q because qualifyd wrote it; only a change by somebody else counts",
+			t.Field, l.Object, l.RecordID, l.Values[t.Field].Text))
 	case got.predates:
 		return not(ValuePredates, fmt.Sprintf("%s of %s %s is %q, but nothing proves that it became so at or after %s, from when changes count",
 			t.Field, l.Object, l.RecordID, l.Values[t.Field].Text, stamp(from)))

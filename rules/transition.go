@@ -20,12 +20,16 @@ type reading struct {
 	counting  *Transition // the best proven transition that counts
 	rewritten *Transition // the value came without anybody changing the record
 	predates  bool        // the value stands, but nothing proves that it came after counts_from
+	ours      bool        // it never came but by our own writing
 }
 
 // read weighs all that is known of a field's way to the target.
 func (s Snapshot) read(t Target, during span) reading {
 	r := reading{predates: t.stands(s.Values[t.Field].Text)}
+	others := false
 	for _, o := range s.observe(t, during) {
+		r.ours = r.ours || o.Reaches && o.Why == writtenByUs
+		others = others || o.Reaches && o.Why != writtenByUs
 		switch {
 		case o.Counts:
 			r.offer(o.Transition)
@@ -33,6 +37,7 @@ func (s Snapshot) read(t Target, during span) reading {
 			r.rewritten = &o.Transition
 		}
 	}
+	r.ours = r.ours && !others
 	return r
 }
 

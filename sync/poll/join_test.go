@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -1171,6 +1172,9 @@ func TestAValueThatWeWroteIsNoTransition(t *testing.T) {
 					}
 					w.WantRecords("Lead", 1)
 					w.WantNot(ann, rules.ValuePredates)
+					if got := w.Referral(ann).Verdict.Sentence; !strings.Contains(got, "qualifyd wrote it") {
+						t.Errorf("got %q, want it said that qualifyd wrote it", got)
+					}
 
 					lead := w.org.IDs("Lead")[0]
 					w.org.Update("Lead", lead, sandbox.Fields{"Title": "Prospect"})
