@@ -146,7 +146,7 @@ type Campaign struct {
 	Sweeps        []time.Time
 	Brake         []time.Time // instants of the newest verdicts
 	CodeFields    []string    // fields in which its referrals' codes could be read, "Lead.Referral_Code__c"
-	CodesHidden   bool        // they could once, and cannot now
+	CodesHidden   bool        // they cannot be read now, and that was said
 	// Parked and ParkedWhy are how the rule last stood, for those who ask while no pass runs.
 	Parked    string
 	ParkedWhy string

@@ -584,6 +584,37 @@ func TestASessionThatDiesBetweenPassesIsRenewed(t *testing.T) {
 	})
 }
 
+// A code field that was never there, be it misspelled or hidden from the start, is said once, and so is that it came.
+func TestACodeFieldThatNobodyEverSawIsSaid(t *testing.T) {
+	story(t, one(fieldCampaign()), func(w *world) {
+		var log bytes.Buffer
+		w.org.HideField("Lead", codeField)
+		w.Configure(func(o *poll.Options) { o.Log = zerolog.New(&log) })
+		told := func(when string, never, again int) {
+			t.Helper()
+			got := []int{strings.Count(log.String(), "there is no such field"), strings.Count(log.String(), "can be read again")}
+			if want := []int{never, again}; !slices.Equal(got, want) {
+				t.Errorf("%s: told %v times that the codes cannot and can be read, want %v:\n%s", when, got, want, log.String())
+			}
+		}
+		w.Pass()
+		told("the first pass", 1, 0)
+		w.After(25 * time.Hour)
+		w.Restart()
+		w.Passes(3)
+		told("a day later", 1, 0)
+		ann := w.Known("Ann")
+		w.Passes(1)
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.WantLinks(ann, lead) // by her e-mail, as where no field is configured
+		w.org.ShowField("Lead", codeField)
+		w.After(25 * time.Hour)
+		w.Passes(2)
+		told("the field came", 1, 1)
+	})
+}
+
 func TestHowFarApartPassesAreKept(t *testing.T) {
 	for _, tt := range []struct {
 		situation         string

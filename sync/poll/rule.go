@@ -231,7 +231,7 @@ func (t *pass) resolveRules() error {
 	})
 }
 
-// noteCodes remembers that the codes on a campaign's object can be read, and says when they could and cannot any more.
+// noteCodes remembers that the codes on a campaign's object can be read, and says when they could and cannot any more, or never could.
 func (t *pass) noteCodes(tx *store.Tx, c rules.Campaign, known *store.Campaign) error {
 	d, described := t.described[c.Object]
 	if c.CodeField == "" || !described || d.Gone {
@@ -243,22 +243,22 @@ func (t *pass) noteCodes(tx *store.Tx, c rules.Campaign, known *store.Campaign) 
 		name = string(c.Object) + "." + f.Name
 	}
 	seen := slices.ContainsFunc(known.CodeFields, func(seen string) bool { return strings.EqualFold(seen, name) })
+	t.codeless[c.ID] = seen && !readable
 	if readable && !seen {
 		known.CodeFields = append(known.CodeFields, name)
-		return tx.PutCampaign(*known)
-	}
-	hidden := seen && !readable
-	t.codeless[c.ID] = hidden
-	if hidden == known.CodesHidden {
+	} else if readable != known.CodesHidden {
 		return nil
 	}
-	if hidden {
-		t.Log.Warn().Int64(logged.Campaign, c.ID).Strs(logged.Fields, []string{name}).
-			Msg("the Salesforce user may not read the referral codes any more; until it may, no record is newly linked by its e-mail, for it may have another's code")
-	} else {
-		t.Log.Info().Int64(logged.Campaign, c.ID).Strs(logged.Fields, []string{name}).Msg("the referral codes can be read again")
+	log := t.Log.With().Int64(logged.Campaign, c.ID).Strs(logged.Fields, []string{name}).Logger()
+	switch {
+	case !readable && seen:
+		log.Warn().Msg("the Salesforce user may not read the referral codes any more; until it may, no record is newly linked by its e-mail, for it may have another's code")
+	case !readable:
+		log.Warn().Msg("there is no such field that the Salesforce user may read; until there is, records are found by their e-mail only, whoever's code they have")
+	case known.CodesHidden:
+		log.Info().Msg("the referral codes can be read again")
 	}
-	known.CodesHidden = hidden
+	known.CodesHidden = !readable
 	return tx.PutCampaign(*known)
 }
 
