@@ -113,7 +113,7 @@ func (c *checker) sources(p secretPlace) (found []secretSource) {
 		found = append(found, secretSource{name: "the file " + *p.file, key: p.key + "_file", file: *p.file})
 		c.guardSecretFile(p.key+"_file", *p.file)
 	}
-	if text := os.Getenv(p.env()); text != "" {
+	if text := strings.TrimSpace(os.Getenv(p.env())); text != "" {
 		found = append(found, secretSource{name: "$" + p.env(), key: p.key, text: text})
 	}
 	if file := os.Getenv(p.env() + "_FILE"); file != "" {
@@ -143,8 +143,8 @@ func readSecretFile(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text := strings.TrimRight(string(raw), "\r\n")
-	if strings.TrimSpace(text) == "" {
+	text := strings.TrimSpace(string(raw)) // what is pasted easily brings a blank along
+	if text == "" {
 		return "", errors.New("the file is empty")
 	}
 	return text, nil
