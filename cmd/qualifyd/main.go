@@ -15,6 +15,8 @@ import (
 	"time"
 	_ "time/tzdata" // the binary runs on a bare host, which may have no time zones
 
+	"github.com/spf13/cobra"
+
 	"qualifyd/cmd/desk"
 )
 
@@ -59,6 +61,12 @@ func run(ctx context.Context, args []string, s streams) int {
 func (a *app) run(ctx context.Context, args []string) int {
 	root := newRoot(a)
 	root.SetArgs(args)
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" {
+			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() } // with it an unknown shell is refused, as our own commands do
+		}
+	}
 	err := root.ExecuteContext(ctx)
 	if err != nil && !a.understood {
 		err = usageError{err}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -24,4 +25,21 @@ func TestAProcessThatDoesNotStopIsEnded(t *testing.T) {
 			t.Errorf("after the bound: got exit code %d and %q, want %d and a sentence", code, said.String(), exitFailed)
 		}
 	})
+}
+
+func TestCompletionsForAShellThatThereIsNotAreWrongUsage(t *testing.T) {
+	for _, tt := range []struct {
+		args []string
+		want int
+		out  string
+	}{
+		{[]string{"completion", "bash"}, exitDone, "__start_qualifyd"},
+		{[]string{"completion"}, exitDone, "qualifyd completion [command]"},
+		{[]string{"completion", "foosh"}, exitUsage, ""},
+	} {
+		var out, err bytes.Buffer
+		if got := run(context.Background(), tt.args, streams{&out, &err}); got != tt.want || !strings.Contains(out.String(), tt.out) || tt.out == "" && out.Len() > 0 {
+			t.Errorf("%v: got exit code %d and %q on standard output, want %d and %q", tt.args, got, out.String(), tt.want, tt.out)
+		}
+	}
 }
