@@ -78,6 +78,16 @@ func (w *world) state() state {
 	return s
 }
 
+// Without a code field nothing of a full record is filled; it is its referral's all the same, from then on.
+func TestADryRunSaysOfARecordThatIsFullThatNothingIsFilled(t *testing.T) {
+	w := newWorld(t, creating)
+	w.edit("    when_lead_joins: create_lead\n    referral_code_field: Referral_Code__c\n", "    when_lead_joins: create_lead\n    duplicates: update\n")
+	old := w.org.Create("Lead", sandbox.Fields{"LastName": "Cleo", "Company": "Acme", "Email": "cleo@example.com"})
+	w.open()
+	cleo := w.rf.Refer(102, sandbox.NewUser{FirstName: "Cleo", Email: "cleo@example.com"})
+	w.run("run", "--dry-run").want(exitDone, "would mark Lead "+old+" for referral "+text(cleo.ID)+" of campaign 102: nothing of it is empty that would be filled\n")
+}
+
 // Whoever is about to change the rule of a campaign that runs looks first, with the service at work: it hands out a copy of its store.
 func TestADryRunBesideTheDaemonWorksOnACopyOfItsStore(t *testing.T) {
 	t.Parallel()

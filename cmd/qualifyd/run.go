@@ -211,6 +211,9 @@ func (a *app) printWrite(w poll.Write) {
 		what = fmt.Sprintf("would mark %s %s", w.Object, w.RecordID)
 	}
 	fmt.Fprintf(a.out, "%s for referral %d of campaign %d:", what, w.Referral.ID, w.Referral.CampaignID)
+	if len(w.Fields) == 0 {
+		fmt.Fprint(a.out, " nothing of it is empty that would be filled")
+	}
 	for _, name := range slices.Sorted(maps.Keys(w.Fields)) {
 		fmt.Fprintf(a.out, " %s=%q", name, rules.Text(w.Fields[name]))
 	}
