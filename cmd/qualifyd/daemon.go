@@ -51,6 +51,7 @@ func (d *daemon) serve(ctx context.Context, c config.Config, warnings []config.W
 		if page, err := console.OpenPage(answers, c.Console.Listen, d.log); err != nil {
 			d.log.Error().Err(err).Str(logged.Key, "console.listen").Msg("there is no page while the daemon runs")
 		} else {
+			d.log.Info().Str(logged.Page, page.URL).Msg("the page is served")
 			d.shown = append(d.shown, page.Show)
 			defer page.Close()
 		}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -559,4 +560,25 @@ func TestADaemonThatIsWellIsQuiet(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestTheLogSaysWhereThePageIs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, watching)
+	w.shorten()
+	w.edit("campaigns:", "console: {listen: \"127.0.0.1:0\"}\ncampaigns:")
+	d := w.serve()
+	found := regexp.MustCompile(`"page":"([^"]+)"`).FindStringSubmatch(d.log.String())
+	if found == nil {
+		t.Fatalf("got a log that does not say where the page is, want its address:\n%s", d.log)
+	}
+	resp, err := http.Get(found[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("%s: got status %d, want 200", found[1], resp.StatusCode)
+	}
+	d.end()
 }
