@@ -49,11 +49,14 @@ func beforeRecords(rule Rule, r Referral) (v Verdict, decided bool) {
 	return Verdict{}, false
 }
 
-// withoutRecord is the verdict where no record of the object that decides is the referral's. One that the policy ignores, that has another's code as well, or that
-// is of the other object may carry its code or e-mail all the same.
+// withoutRecord is the verdict where no record of the object that decides is the referral's. One that has another's code as well, or that is of the other object,
+// may carry its code or e-mail all the same.
 func withoutRecord(rule Rule, r Referral) Verdict {
 	if r.Refused != "" {
 		return not(JoinRefused, "Salesforce refused the record for the referral: "+r.Refused)
+	}
+	if rule.Duplicates == CreateNew {
+		return not(NoRecord, fmt.Sprintf("no %s that is newer than the referral is its own by code or e-mail", rule.judges()))
 	}
 	return not(NoRecord, fmt.Sprintf("no %s is the referral's by its code or e-mail", rule.judges()))
 }
