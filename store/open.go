@@ -173,6 +173,8 @@ func open(path string) (*bolt.DB, error) {
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, fmt.Errorf("%s: %w", path, ErrLocked)
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
+		return nil, fmt.Errorf("%s: %w: the file begins like no store, or like one that was overwritten", path, ErrDamaged)
 	case err != nil:
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	case replaced(opened, path): // by who had the lock until now: a restore, a compaction

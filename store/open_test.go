@@ -254,6 +254,17 @@ func TestOtherFilesAreRefusedAndStayAsTheyAre(t *testing.T) {
 	}
 }
 
+// A long file's beginning is all that bbolt looks at.
+func TestAFileThatBeginsLikeNoStoreIsDamaged(t *testing.T) {
+	path := newPath(t)
+	if err := os.WriteFile(path, bytes.Repeat([]byte("campaigns: []\n"), 2000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := store.Open(path); !errors.Is(err, store.ErrDamaged) || !strings.Contains(err.Error(), "begins like no store") {
+		t.Errorf("got %v, %v; want that it is damaged, and how", s, err)
+	}
+}
+
 func TestADamagedFileIsAnErrorAndNoCrash(t *testing.T) {
 	path := newPath(t)
 	filled(t, path)
