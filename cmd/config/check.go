@@ -38,6 +38,9 @@ func (c *checker) config(config *Config) {
 	config.Store.Path = c.absolute(config.Store.Path)
 	c.listen("console.listen", config.Console.Listen, true)
 	c.metrics(&config.Metrics)
+	if collide(config.Console.Listen, config.Metrics.Listen) {
+		c.problem("metrics.listen", "%q takes the port of console.listen; write another", config.Metrics.Listen)
+	}
 	c.choice("log.level", config.Log.Level)
 	c.choice("log.format", config.Log.Format)
 	c.campaignList(config)
@@ -177,6 +180,14 @@ func (c *checker) listen(key, address string, loopbackOnly bool) {
 	if loopbackOnly && !isLoopback(host) {
 		c.problem(key, "%q is open to other machines, and the page shows names; write a loopback address, like 127.0.0.1:%s", address, port)
 	}
+}
+
+// collide tells whether two addresses cannot both be listened at. Port 0 is a free one each time.
+func collide(page, metrics string) bool {
+	pageHost, pagePort, err := net.SplitHostPort(page)
+	host, port, metricsErr := net.SplitHostPort(metrics)
+	everywhere := host == "" || net.ParseIP(host).IsUnspecified()
+	return err == nil && metricsErr == nil && port == pagePort && port != "0" && (everywhere || host == pageHost)
 }
 
 func (c *checker) metrics(m *Metrics) {

@@ -261,3 +261,18 @@ func TestWhatShowWritesLoadsAsTheSameConfig(t *testing.T) {
 		t.Errorf("got %s\nwant %s", got.Show(), want.Show())
 	}
 }
+
+func TestThePageAndTheMetricsCannotShareAPort(t *testing.T) {
+	for listen, refused := range map[string]bool{
+		"127.0.0.1:8321": true, ":8321": true, "0.0.0.0:8321": true, "[::]:8321": true,
+		"127.0.0.1:9321": false, "10.0.0.5:8321": false, "": false,
+	} {
+		t.Setenv("QUALIFYD_SALESFORCE_AUTH_CLIENT_SECRET", "secret")
+		t.Setenv("QUALIFYD_REFERRAL_FACTORY_API_KEY", "api-key")
+		path := writeConfig(t, t.TempDir(), minimal("", "")+"console: {listen: \"127.0.0.1:8321\"}\nmetrics: {listen: \""+listen+"\"}\n")
+		_, _, err := Load(path)
+		if got := err != nil && strings.Contains(err.Error(), "metrics.listen: \""+listen+"\" takes the port of console.listen"); got != refused || !refused && err != nil {
+			t.Errorf("metrics.listen %q beside the page's 127.0.0.1:8321: got %v, want it refused: %v", listen, err, refused)
+		}
+	}
+}
