@@ -109,7 +109,11 @@ func (c *checker) sources(p secretPlace) (found []secretSource) {
 		c.guardConfigFile(p.key)
 	}
 	if *p.file != "" {
-		*p.file = c.absolute(*p.file)
+		name := *p.file
+		*p.file = c.absolute(name)
+		if _, err := os.Stat(*p.file); err != nil && maybeSecret(name) {
+			c.problem(p.key+"_file", "names no file; write the path of one here, and the secret itself into that")
+		}
 		found = append(found, secretSource{name: "the file " + *p.file, key: p.key + "_file", file: *p.file})
 		c.guardSecretFile(p.key+"_file", *p.file)
 	}
@@ -128,6 +132,11 @@ func (c *checker) sources(p secretPlace) (found []secretSource) {
 		}
 	}
 	return found
+}
+
+// maybeSecret tells whether what should be a file's path may be the secret itself, which is printed nowhere.
+func maybeSecret(name string) bool {
+	return strings.Contains(name, "\n") || len(name) >= 32 && !strings.Contains(name, "/")
 }
 
 // secretLimit is far above any key; it keeps a device file from filling the memory.
