@@ -59,11 +59,14 @@ func readConfigFile(path string) ([]byte, fs.FileMode, error) {
 	return text, info.Mode(), err
 }
 
-// withoutPath drops the path from a file error, for messages that name it already.
+// withoutPath drops the path from a file error, for messages that name it already, and says what to do about one that may not be read.
 func withoutPath(err error) error {
 	var pathError *fs.PathError
 	if errors.As(err, &pathError) {
-		return pathError.Err
+		err = pathError.Err
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w; let the service's user read it, and run this as that user or as root", err)
 	}
 	return err
 }

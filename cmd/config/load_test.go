@@ -2,10 +2,12 @@ package config
 
 import (
 	"encoding/json"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -274,5 +276,13 @@ func TestThePageAndTheMetricsCannotShareAPort(t *testing.T) {
 		if got := err != nil && strings.Contains(err.Error(), "metrics.listen: \""+listen+"\" takes the port of console.listen"); got != refused || !refused && err != nil {
 			t.Errorf("metrics.listen %q beside the page's 127.0.0.1:8321: got %v, want it refused: %v", listen, err, refused)
 		}
+	}
+}
+
+func TestAFileThatMayNotBeReadSaysWhoMay(t *testing.T) {
+	err := withoutPath(&fs.PathError{Op: "open", Path: "/etc/qualifyd/config.yaml", Err: syscall.EACCES}) // root, as which tests may run, reads everything
+	const want = "permission denied; let the service's user read it, and run this as that user or as root"
+	if got := err.Error(); got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
