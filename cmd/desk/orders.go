@@ -50,7 +50,7 @@ var (
 		if _, err := d.creating(r); err != nil {
 			return "", err
 		}
-		words := "will be created or marked by " + nextPass
+		words := "will have its record created or marked by " + nextPass + ", unless it has one"
 		if blocker, _ := poll.CheckJoin(r); blocker != nil {
 			words = staysBlocked(*blocker)
 		}

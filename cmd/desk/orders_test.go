@@ -164,7 +164,7 @@ func TestAnOrderSaysWhatItDid(t *testing.T) {
 	same(t, "join preview", must[[]desk.Done](o, "join-preview", orderOf("", "1003")), []desk.Done{
 		{Referral: 1003, Done: "referral 1003 (pending, 0 records linked) would be joined by create_contact, duplicates update"}})
 	same(t, "joined by the preview", o.referral(1003).JoinAsked, false)
-	same(t, "join", must[[]desk.Done](o, "join", orderOf("", "1003")), []desk.Done{{Referral: 1003, Done: "referral 1003 will be created or marked by the next pass (qualifyd poll makes one now)"}})
+	same(t, "join", must[[]desk.Done](o, "join", orderOf("", "1003")), []desk.Done{{Referral: 1003, Done: "referral 1003 will have its record created or marked by the next pass (qualifyd poll makes one now), unless it has one"}})
 	same(t, "release", must[desk.Released](o, "release", desk.ReleaseRequest{Campaign: 101}),
 		desk.Released{Campaign: 101, Done: "0 qualifications of campaign 101 are released; the brake held none, and counts anew"})
 	var acts []string

@@ -187,7 +187,7 @@ func TestJoinShowsWhomItIsAboutAndDoesItWithYes(t *testing.T) {
 		t.Errorf("after a preview: got %d leads, want %d as before", n, leads)
 	}
 
-	w.run("referrals", "join", w.eve.Code, "--yes").want(exitDone, text(w.eve.ID)+" will be created or marked")
+	w.run("referrals", "join", w.eve.Code, "--yes").want(exitDone, text(w.eve.ID)+" will have its record created or marked")
 	w.run("run", "--dry-run").want(exitDone, "would create a Lead for referral "+text(w.eve.ID))
 	w.pass()
 	w.pass()
