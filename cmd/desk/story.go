@@ -376,6 +376,8 @@ func (t *teller) actual() []string {
 		switch {
 		case object == rules.Lead && t.rule.NeedsConversion() && l.Values[rules.IsConverted].Text == "true":
 			actual = append(actual, fmt.Sprintf("Lead %s was %s", l.RecordID, conversionInWords(l)))
+		case object == rules.Lead && t.rule.NeedsConversion() && l.Values[rules.IsConverted].Text == "":
+			actual = append(actual, fmt.Sprintf("Lead %s was never seen", l.RecordID))
 		case object == rules.Lead && t.rule.NeedsConversion():
 			actual = append(actual, fmt.Sprintf("Lead %s is not converted", l.RecordID))
 		case object == watched && seen:

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -348,6 +349,22 @@ func TestExplainOfNobodySaysWhyThatMayBe(t *testing.T) {
 	w.run("explain", late.Code).want(exitDone, "not_in_campaign")
 	w.pass()
 	w.told(late, "no_record")
+}
+
+// Whoever mistypes an Id pins a Lead that nobody has seen: nothing is known of its conversion.
+func TestExplainDoesNotSayHowALeadStandsThatWasNeverSeen(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, campaignOf(converts))
+	w.open()
+	ann, lead := w.known("Ann", 101)
+	const nowhere = "00Q000000000009EAA"
+	w.run("referrals", "pin", ann.Code, nowhere).want(exitDone)
+	w.pass()
+	s := w.told(ann, "not_converted", "not there: deleted for good, or not shared with the Salesforce user")
+	want := []string{"Lead " + lead + " is not converted", "Lead " + nowhere + " was never seen"}
+	if got := slices.Sorted(slices.Values(s.Condition.Actual)); !slices.Equal(got, slices.Sorted(slices.Values(want))) {
+		t.Errorf("actual: got %q, want %q", got, want)
+	}
 }
 
 // A name is whatever somebody typed into a form.
