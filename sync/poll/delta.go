@@ -40,7 +40,9 @@ func (t *pass) queries() []string {
 	}
 	var names []string
 	for _, name := range []string{"LeadHistory", "ContactHistory", "OpportunityHistory", "Opportunity", "Contact", "Lead"} {
-		if needed[name] && !t.unreadable(objectOf(name)) {
+		h, isHistory := histories[name]
+		empty := isHistory && h.of != rules.Opportunity && len(t.historyFields(h.of)) == 0 // IsConverted, watched as a field, has no rows of its own
+		if needed[name] && !empty && !t.unreadable(objectOf(name)) {
 			names = append(names, name)
 		}
 	}

@@ -36,6 +36,27 @@ func TestOneOfEachMethodQualifies(t *testing.T) {
 	})
 }
 
+// Whoever wants any conversion to count, with an Opportunity or without one, watches IsConverted like a field. Its history has no rows under that name.
+func TestIsConvertedIsAFieldLikeOthers(t *testing.T) {
+	for _, field := range []string{"IsConverted", "isconverted"} {
+		t.Run(field, func(t *testing.T) {
+			c := fieldCampaign()
+			c.Field, c.Value = field, "true"
+			running(t, one(c), func(w *world) {
+				ann, bob := w.Known("Ann"), w.Known("Bob")
+				a, b := w.Lead(ann), w.Lead(bob)
+				w.Passes(1)
+				w.WantNot(ann, rules.ValueNotReached)
+				w.org.Convert(a, sandbox.Conversion{NoOpportunity: true})
+				w.Status(b, goodValue)
+				w.Passes(2)
+				w.WantOnly(ann)
+				w.WantNot(bob, rules.ValueNotReached)
+			})
+		})
+	}
+}
+
 func TestIdlePassIsOneCall(t *testing.T) {
 	for _, c := range []rules.Campaign{fieldCampaign(), contactCampaign(), conversionCampaign(), stageCampaign()} {
 		t.Run(string(c.Method), func(t *testing.T) {
