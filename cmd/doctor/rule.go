@@ -64,7 +64,7 @@ func (c *checkup) checkValue(rule rules.Rule) bool {
 	text := fmt.Sprintf("the %s %q exists (%s)", valueWord(object), rule.Target.Value, f.Type)
 	switch {
 	case len(f.Values) == 0:
-		text = fmt.Sprintf("%s is a field of the type %s without a list of values: any text can be its value", f.Name, f.Type)
+		text = fmt.Sprintf("%q can be a value of %s, a field of the type %s without a list of values", rule.Target.Value, f.Name, f.Type)
 	case rule.Target.Label != "" && strings.EqualFold(asked, rule.Target.Label) && !strings.EqualFold(asked, rule.Target.Value):
 		text = fmt.Sprintf("%q is the label of the API value %q, which is what is compared", asked, rule.Target.Value)
 	case asked != rule.Target.Value:
@@ -153,6 +153,8 @@ func (c *checkup) checkWatching(rule rules.Rule) {
 	turnOn := fmt.Sprintf("switch on field history for %s: Setup, Object Manager, %s, Fields & Relationships, Set History Tracking", full, object)
 	tracked := c.tracked(object, rule.Target.Field)
 	switch {
+	case rule.Target.Field == rules.IsConverted:
+		c.green(Reaches, check, title, "a conversion is for good: none is missed between two polls")
 	case rule.Target.Calculated:
 		c.yellow(Reaches, check, title, full+" is a formula: no stamp moves and no history is kept when its result changes, so its records are read by Id in every pass; "+missable,
 			"let a Flow copy the formula's result to a plain field, and name that one in the rule")

@@ -178,6 +178,10 @@ func TestWhatHappensBetweenTwoPollsNeedsHistory(t *testing.T) {
 			says: map[string]string{"salesforce.calls": "an idle pass costs 2 calls"},
 		},
 		{
+			name: "a conversion, watched like a field", change: asks("IsConverted", "true"),
+			says: map[string]string{"campaign.101.history": "a conversion is for good", "campaign.101.value": `"true" can be a value of IsConverted, a field of the type boolean`},
+		},
+		{
 			name: "a field of several choices",
 			change: func(w *ward) {
 				w.org.AddField("Lead", sandbox.FieldDef{Name: "Likes__c", Type: "multipicklist", Values: sandbox.Picklist("Cake", "Tea")})
