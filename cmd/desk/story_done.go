@@ -128,6 +128,8 @@ func (t *teller) deliveryInWords(d Delivery) string {
 		return "sent, and answered: qualified on " + d.QualifiedOn
 	case t.Standing == rules.Elsewhere:
 		return "nothing is sent: somebody else qualified it on " + d.QualifiedOn
+	case t.Standing == rules.Rejected:
+		return "refused by Referral Factory, and not tried again by itself"
 	case !d.DeliveredAt.IsZero():
 		return "qualified at " + clock(d.DeliveredAt) + ", and set back to pending since"
 	}

@@ -296,7 +296,7 @@ func TestExplainTellsWhatWasSentAndAnswered(t *testing.T) {
 	w.rf.SetFault(nil)
 	w.rf.Remove(cleo.ID)
 	w.pass()
-	w.wantNext(w.told(cleo, "rejected", "the user is gone at Referral Factory"), desk.Operator, fmt.Sprintf("qualifyd outbox retry %d", cleo.ID))
+	w.wantNext(w.told(cleo, "rejected", "the user is gone at Referral Factory", "delivery: refused by Referral Factory, and not tried again by itself"), desk.Operator, fmt.Sprintf("qualifyd outbox retry %d", cleo.ID))
 }
 
 // Whatever stands between a referral and its verdict is told as such.

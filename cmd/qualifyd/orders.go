@@ -108,8 +108,12 @@ func printOutbox(out io.Writer, lines []desk.OutboxLine) error {
 		fmt.Fprintln(out, "nothing is owed")
 	}
 	for _, l := range lines {
-		fmt.Fprintf(out, "referral %d (code %s) of campaign %d: %s, %s, since %s, %d requests\n",
-			l.Referral, printable(l.Code), l.Campaign, l.Kind, l.State, minute(l.Since), l.Attempts)
+		requests := ""
+		if l.Attempts > 0 { // of what was refused the number is not kept
+			requests = fmt.Sprintf(", %d requests", l.Attempts)
+		}
+		fmt.Fprintf(out, "referral %d (code %s) of campaign %d: %s, %s, since %s%s\n",
+			l.Referral, printable(l.Code), l.Campaign, l.Kind, l.State, minute(l.Since), requests)
 		for _, detail := range []struct{ name, text string }{{"ordered by", l.By}, {"trouble", l.Trouble}, {"waits for", l.WaitsFor}} {
 			if detail.text != "" {
 				fmt.Fprintf(out, "  %s: %s\n", detail.name, printable(detail.text))
