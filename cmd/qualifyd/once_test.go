@@ -386,3 +386,15 @@ func TestAWebPageInPlaceOfTheLoginExits75(t *testing.T) {
 		w.run("run", "--once").want(exitIncomplete, "log in to Salesforce")
 	}
 }
+
+// A pass that is put off is no trouble, of the daemon's as of others.
+func TestAPassThatIsPutOffIsNoTroubleOfSalesforces(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, watching)
+	w.edit("daily_calls: 20%", "daily_calls: 6")
+	w.pass()
+	w.run("run", "--once").want(exitIncomplete, "the pass is put off, so that the calls of salesforce.daily_calls last the day")
+	if status := w.run("status").want(exitDone, "of a share of 6").out; strings.Contains(status, "trouble") {
+		t.Errorf("got a status with trouble, want none:\n%s", status)
+	}
+}

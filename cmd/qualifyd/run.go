@@ -129,7 +129,11 @@ func (d *daemon) step(ctx context.Context, name string, work func(context.Contex
 	if ctx.Err() != nil || ofStore(err) { // being stopped is no trouble, and a store that fails takes no record of it
 		return err
 	}
-	err = errors.Join(err, record(d.poller.Store, name, begun, err))
+	trouble := err
+	if errors.Is(err, poll.ErrStretched) { // for who ordered it to know, but no trouble
+		trouble = nil
+	}
+	err = errors.Join(err, record(d.poller.Store, name, begun, trouble))
 	d.metrics.Ran(ctx, name, begun, err)
 	return err
 }

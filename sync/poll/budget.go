@@ -76,7 +76,7 @@ func (t *pass) countCalls() error {
 }
 
 // ErrStretched is returned in place of a pass that is put off to make the rest of the day's calls last.
-var ErrStretched = errors.New("the pass is put off: calls have to last")
+var ErrStretched = errors.New("the pass is put off, so that the calls of salesforce.daily_calls last the day")
 
 // stretch puts passes off once half of the share is used, so that what is left lasts until the oldest calls fall out of the day.
 func stretch(last store.LastPass, now time.Time, used, share int) error {
