@@ -14,6 +14,10 @@ func CheckRules(ctx context.Context, o Options) ([]rules.Rule, error) {
 	if _, err := t.Salesforce.Identity(ctx); err != nil {
 		return nil, err
 	}
+	// A wrong api_version and a missing object are one answer to a describe; of this query only the version can be wrong.
+	if _, _, err := t.Salesforce.Organization(ctx); err != nil {
+		return nil, fmt.Errorf("read the organization: %w", err)
+	}
 	for _, object := range t.objects() {
 		d, _, err := t.Salesforce.Describe(ctx, string(object))
 		if err != nil {
