@@ -66,6 +66,9 @@ func TestConfigCheckOnlineNamesNearMisses(t *testing.T) {
 	w.edit("referral_code_field: Referral_Code__c", "referral_code_field: Referal_Code__c")
 	w.run("config", "check", "--online").want(exitConfig, "campaign 101: field_unreadable: ", "Referal_Code__c", "Referral_Code__c")
 	w.edit("referral_code_field: Referal_Code__c", "referral_code_field: Referral_Code__c")
+	w.edit("to: Company", "to: Compony")
+	w.run("config", "check", "--online").want(exitConfig, "campaign 102: join_refused: fields fills Compony, and Lead has no such field that the Salesforce user may see; did you mean Company?")
+	w.edit("to: Compony", "to: Company")
 	w.edit("id: 102", "id: 999")
 	w.run("config", "check", "--online").want(exitConfig, "campaigns[1].id: the Referral Factory account has no campaign 999").wantNot("campaigns[0]")
 	w.rf.SetFault(always("/campaigns", sandbox.HTML(503))) // no pass needs the list

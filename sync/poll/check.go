@@ -33,6 +33,15 @@ func CheckRules(ctx context.Context, o Options) ([]rules.Rule, error) {
 			rule.ParkedWhy = fmt.Sprintf("%s has no field %s that the Salesforce user may read%s", c.Object, c.CodeField,
 				didYouMean(rules.Near(names(t.described[c.Object]), c.CodeField)))
 		}
+		if d := t.described[c.Object]; rule.Parked == "" && c.Mode != rules.DoNothingOnJoin {
+			for _, m := range c.Fields {
+				if _, known := d.Field(m.To); !known {
+					rule.Parked = rules.JoinRefused
+					rule.ParkedWhy = fmt.Sprintf("fields fills %s, and %s has no such field that the Salesforce user may see%s", m.To, c.Object, didYouMean(rules.Near(names(d), m.To)))
+					break
+				}
+			}
+		}
 		out = append(out, rule)
 	}
 	return out, nil
