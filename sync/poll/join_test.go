@@ -142,7 +142,7 @@ func TestWhoHasNoRecordIsNotToldThatNoneCarriesTheirCode(t *testing.T) {
 		w.Passes(2)
 		for _, u := range []sandbox.User{ann, bob} {
 			w.WantNot(u, rules.NoRecord)
-			if got, want := w.Referral(u).Verdict.Sentence, "no Lead is the referral's by its code or e-mail"; got != want {
+			if got, want := w.Referral(u).Verdict.Sentence, "no Lead that is newer than the referral is its own by code or e-mail"; got != want {
 				t.Errorf("%s: got %q, want %q", u.FirstName, got, want)
 			}
 		}
