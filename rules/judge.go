@@ -187,11 +187,15 @@ func judgeStage(rule Rule, r Referral, lead Linked, all []Linked) Verdict {
 	if !lead.converted() {
 		return not(NotConverted, fmt.Sprintf("Lead %s is not converted", lead.RecordID))
 	}
-	if v, ok := unusable(lead, find(all, lead.OpportunityID), nil); ok && lead.OpportunityID != "" {
-		return v
-	}
 	var verdicts []Verdict
+	own, bad := unusable(lead, find(all, lead.OpportunityID), nil)
+	if bad = bad && lead.OpportunityID != ""; bad {
+		verdicts = append(verdicts, own)
+	}
 	for _, o := range taken(lead, all) {
+		if bad && o.RecordID == lead.OpportunityID {
+			continue // one that a person pinned beside it may qualify all the same
+		}
 		if v, unfit := o.unfit(); unfit {
 			verdicts = append(verdicts, v)
 			continue

@@ -222,6 +222,17 @@ func TestLeadConvertsToStage(t *testing.T) {
 		{"a person pinned a second one", []step{
 			l, conversion("12 10:00"), o("11 10:00"), look("13 10:05", stageIs("Open")), both(opportunity("T", "11 10:00", rules.Pinned), look("13 10:05", stageIs("Won"))),
 		}, "qualified 11 10:00:00 created"},
+		{"a person pinned a second one, for the Lead's own is deleted", []step{
+			l, conversion("12 10:00"), o("11 10:00"), look("13 10:05", stageIs("Open")), look("13 10:10", deleted),
+			both(opportunity("T", "11 10:00", rules.Pinned), look("13 10:05", stageIs("Won"))),
+		}, "qualified 11 10:00:00 created"},
+		{"a person pinned a second one, for the Lead's own is another referral's", []step{
+			l, conversion("12 10:00"), both(opportunity("T", "11 10:00", rules.Pinned), look("13 10:05", stageIs("Won"))),
+		}, "qualified 11 10:00:00 created"},
+		{"a person pinned a second one, at another stage, and the Lead's own is deleted", []step{
+			l, conversion("12 10:00"), o("11 10:00"), look("13 10:05", stageIs("Won")), look("13 10:10", deleted),
+			both(opportunity("T", "11 10:00", rules.Pinned), look("13 10:05", stageIs("Open"))),
+		}, "not stage_not_reached"},
 		{"two Leads, one of them converted to the stage", []step{
 			l, both(lead("L2", "11 08:00"), conversion("12 10:00")), o("12 10:00"), look("13 10:05", stageIs("Won")),
 		}, "qualified 12 10:00:00 created"},

@@ -156,7 +156,7 @@ func observedOpportunity(rule Rule, r Referral, o Linked, all []Linked) []Observ
 		one := observedFor(rule, r, o, lead)
 		if v, unfit := lead.unfit(); unfit {
 			one = discounted(one, v.Sentence)
-		} else if v, bad := unusable(lead, find(all, lead.OpportunityID), nil); bad && lead.OpportunityID != "" {
+		} else if v, bad := unusable(lead, find(all, lead.OpportunityID), nil); bad && lead.OpportunityID == o.RecordID {
 			one = discounted(one, v.Sentence)
 		}
 		if !slices.ContainsFunc(seen, func(o Observation) bool { return o.Counts || o.Rewritten }) {

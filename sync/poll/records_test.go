@@ -93,6 +93,27 @@ func TestAConversionWithoutAnOpportunityTakesTheOneThatIsPinned(t *testing.T) {
 	})
 }
 
+// Where the Lead's own Opportunity is gone, the one that a person pins in its place counts.
+func TestAPinnedOpportunityStandsForOneThatIsDeleted(t *testing.T) {
+	running(t, one(stageCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		own := w.org.Convert(lead, sandbox.Conversion{}).OpportunityID
+		w.Passes(2)
+		w.org.Delete("Opportunity", own)
+		w.Passes(1)
+		w.WantNot(ann, rules.RecordDeleted)
+		other := w.Opportunity()
+		w.Act(func(tx *store.Tx) error { return poll.Pin(tx, w.referralIn(tx, ann), other, byHand()) })
+		w.Passes(1)
+		w.WantNot(ann, rules.StageNotReached)
+		w.Stage(other, "Closed Won")
+		w.Passes(1)
+		w.WantQualified(ann)
+	})
+}
+
 func TestAMergeMovesTheLinkAlongAChain(t *testing.T) {
 	running(t, one(fieldCampaign()), func(w *world) {
 		ann := w.Known("Ann")
