@@ -231,9 +231,11 @@ func (t *teller) fromStart() bool {
 	return t.campaign.FirstSweep == 0 || t.FirstSweep <= t.campaign.FirstSweep
 }
 
-// joinedWhy goes by when the day ended: that is kept as it was when the referral was first shown, whatever the zone is now.
+// joinedWhy goes by when the day ended: that is kept as it was when the referral was first shown, whatever the zone is now. A day is as long as its zone's
+// clocks make it, in whole half hours; from a sweep that came shortly before the day it is not.
 func (t *teller) joinedWhy() string {
-	if length := t.DayEnds.Sub(t.Joined); t.SignedUpOn == "" || length < 23*time.Hour || length > 25*time.Hour {
+	length := t.DayEnds.Sub(t.Joined)
+	if t.SignedUpOn == "" || length < 23*time.Hour || length > 25*time.Hour || length%(30*time.Minute) != 0 {
 		return "the sweep that first showed the referral"
 	}
 	day, err := time.Parse(time.DateOnly, t.SignedUpOn)

@@ -210,3 +210,23 @@ func TestAPolicyThatLeavesALeadAloneLeavesWhatItBecame(t *testing.T) {
 		t.Errorf("got %+v, want %+v in it", d.Otherwise, want)
 	}
 }
+
+// A sweep late in the evening may show somebody of the day after, where the account's zone is ahead of the configured one: the day did not begin it.
+func TestWhyAReferralJoinedWhenItDid(t *testing.T) {
+	midnight := time.Date(2032, 11, 1, 0, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		name  string
+		sweep time.Time
+		want  string
+	}{
+		{"shown on the day", noon, "the start of the sign-up day in referral_factory.timezone"},
+		{"shown half an hour before the day", midnight.Add(-29*time.Minute - 17*time.Second), "the sweep that first showed the referral"},
+		{"shown hours before the day", midnight.Add(-3 * time.Hour), "the sweep that first showed the referral"},
+	} {
+		r := pending(rules.NoRecord)
+		r.JoinTimes(time.UTC, c.sweep, nil)
+		if got := story(t, r).Person.JoinedWhy; got != c.want {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+	}
+}
