@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -33,6 +34,9 @@ type cases struct {
 	pending   int
 	blocked   int // by a record that existed before; of these onObject by one of the campaign's object
 	onObject  int
+	// Of those who are blocked nothing is created for whom the campaign's first complete sweep showed; for the others a record could be.
+	newcomers, newcomersOnObject int
+
 	older     int // linked to a record that existed before
 	strays    int // without any record
 	oldest    time.Time
@@ -133,7 +137,11 @@ func (c *checkup) readReferral(tx *store.Tx, file *caseload, r rules.Referral) e
 	if err != nil {
 		return err
 	}
-	n.add(c.campaign(r.CampaignID), r, records)
+	known, err := tx.Campaign(r.CampaignID)
+	if err != nil {
+		return err
+	}
+	n.add(c.campaign(r.CampaignID), r, records, r.FirstSweep > known.FirstSweep || r.JoinAsked)
 	return nil
 }
 
@@ -146,17 +154,21 @@ func (c *checkup) campaign(id int64) rules.Campaign {
 	return rules.Campaign{}
 }
 
-// add counts a pending referral.
-func (n *cases) add(one rules.Campaign, r rules.Referral, records []rules.Linked) {
+// add counts a pending referral. newcomer tells whether a record may be created for it.
+func (n *cases) add(one rules.Campaign, r rules.Referral, records []rules.Linked, newcomer bool) {
 	n.pending++
+	onObject := slices.ContainsFunc(r.Blockers, func(b rules.Blocker) bool { return b.Object == one.Object })
 	if len(r.Blockers) > 0 {
 		n.blocked++
 	}
-	for _, b := range r.Blockers {
-		if b.Object == one.Object {
-			n.onObject++
-			break
-		}
+	if onObject {
+		n.onObject++
+	}
+	if len(r.Blockers) > 0 && newcomer {
+		n.newcomers++
+	}
+	if onObject && newcomer {
+		n.newcomersOnObject++
 	}
 	for _, l := range records {
 		if l.Object != rules.Opportunity && !l.Created.IsZero() && r.ExistedBefore(l.Created) && !l.Kinds.Has(rules.Pinned, rules.Created) {

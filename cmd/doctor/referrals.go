@@ -47,18 +47,25 @@ func (c *checkup) checkDuplicates(one rules.Campaign, n *cases) {
 	c.add(f)
 }
 
-// otherPolicies tells what update and create_new would do for those whom do_nothing blocks.
+// otherPolicies tells what update and create_new would do for those whom do_nothing blocks. Where a campaign creates records it does so for newcomers only.
 func otherPolicies(one rules.Campaign, n *cases) string {
-	text := fmt.Sprintf("With update, %d of them could qualify by a change of that %s from now on", n.onObject, one.Object)
-	if rest := n.blocked - n.onObject; rest > 0 {
-		if one.Creates() {
-			text += fmt.Sprintf(", and for %d a %s would be created", rest, one.Object)
-		} else {
-			text += fmt.Sprintf(", and %d would wait for a %s", rest, one.Object)
-		}
+	made, newer := n.newcomers-n.newcomersOnObject, n.newcomers
+	if !one.Creates() {
+		made, newer = 0, 0
 	}
-	if one.Creates() {
+	text := fmt.Sprintf("With update, %d of them could qualify by a change of that %s from now on", n.onObject, one.Object)
+	if made > 0 {
+		text += fmt.Sprintf(", and for %d a %s would be created", made, one.Object)
+	}
+	if rest := n.blocked - n.onObject - made; rest > 0 {
+		text += fmt.Sprintf(", and %d would wait for a %s", rest, one.Object)
+	}
+	switch {
+	case newer == n.blocked:
 		return text + fmt.Sprintf("; with create_new, all %d would get a new %s, and only that one could qualify them.", n.blocked, one.Object)
+	case newer > 0:
+		return text + fmt.Sprintf("; with create_new, %d would get a new %s and %d, who were there from the start, would wait for a newer one, and only that one could qualify them.",
+			newer, one.Object, n.blocked-newer)
 	}
 	return text + fmt.Sprintf("; with create_new, all %d would wait for a newer %s, and only that one could qualify them.", n.blocked, one.Object)
 }

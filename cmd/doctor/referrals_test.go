@@ -66,6 +66,15 @@ func TestBlockedReferralsAreCountedAndTheOtherPoliciesTold(t *testing.T) {
 			says: map[string]string{"campaign.103.duplicates": "and for 1 a Lead would be created; with create_new, all 2 would get a new Lead"},
 		},
 		{
+			name: "do_nothing, where Leads are made for newcomers", campaigns: []rules.Campaign{makes}, change: func(w *ward) {
+				known(rules.DoNothing)(w)
+				w.change(103, func(r *rules.Referral) { r.FirstSweep = 1 }) // Cy, the last, was there from the start
+			},
+			want: found{"campaign.103.duplicates": yellow},
+			says: map[string]string{"campaign.103.duplicates": "from now on, and 1 would wait for a Lead; " +
+				"with create_new, 1 would get a new Lead and 1, who were there from the start, would wait for a newer one"},
+		},
+		{
 			name: "update", change: known(rules.Update),
 			says: map[string]string{"campaign.101.duplicates": "1 of 3 pending referrals have a record that existed before. do_nothing would block these"},
 		},
