@@ -276,6 +276,12 @@ func TestSentences(t *testing.T) {
 		{"a birth", []step{lead("L", "11 10:00"), look("11 10:05", status("Qualified"))}, []string{"Lead L was created", `"Qualified"`, "2026-11-11 10:00:00Z", "created"}},
 		{"the old value is not known", []step{lead("L", "01"), look("11 10:05"), history("11 10:02", "Status", "", "Qualified")}, []string{`became "Qualified"`, "history"}},
 		{"too early", []step{lead("L", "01"), look("11 10:05", status("Qualified"))}, []string{"Lead L", `"Qualified"`, "2026-11-10 00:00:00Z"}},
+		{"we wrote it", []step{lead("L", "01"), look("10 09:00", status("")), wrote("Status", "Qualified", "10 09:01", "10 09:01:01"), look("10 09:05", status("Qualified"), edited("10 09:01"))},
+			[]string{"because qualifyd wrote it", "only a change by somebody else counts"}},
+		{"we wrote it after somebody had", []step{
+			lead("L", "01"), history("02 10:00", "Status", "New", "Qualified"), look("10 09:00", status("")),
+			wrote("Status", "Qualified", "10 09:01", "10 09:01:01"), look("10 09:05", status("Qualified"), edited("10 09:01")),
+		}, []string{"nothing proves that it became so at or after 2026-11-10 00:00:00Z"}},
 		{"not there", []step{lead("L", "01"), look("11 10:05", status("Working"))}, []string{"Lead L", `"Working"`, `"Qualified"`}},
 		{"not shared", []step{lead("L", "01"), notShared}, []string{"Lead L", "not shared"}},
 		{"not read yet", []step{lead("L", "01"), unread}, []string{"Lead L has not been read yet"}},

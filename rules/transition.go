@@ -28,7 +28,6 @@ func (s Snapshot) read(t Target, during span) reading {
 	r := reading{predates: t.stands(s.Values[t.Field].Text)}
 	others := false
 	for _, o := range s.observe(t, during) {
-		r.ours = r.ours || o.Reaches && o.Why == writtenByUs
 		others = others || o.Reaches && o.Why != writtenByUs
 		switch {
 		case o.Counts:
@@ -37,7 +36,7 @@ func (s Snapshot) read(t Target, during span) reading {
 			r.rewritten = &o.Transition
 		}
 	}
-	r.ours = r.ours && !others
+	r.ours = s.wrote(t) && !others // what we wrote between two looks neither saw come
 	return r
 }
 

@@ -121,6 +121,11 @@ func (s *Snapshot) redate(rec Record, types map[string]Type) {
 	}
 }
 
+// wrote tells whether we wrote the target's value at some time.
+func (s Snapshot) wrote(t Target) bool {
+	return slices.ContainsFunc(s.Wrote, func(w Written) bool { return strings.EqualFold(w.Field, t.Field) && t.is(w.Value) })
+}
+
 // wroteIt tells whether a field's becoming the target's value, between two instants, is the trace of our own write, whichever of the two was noted
 // first. Two looks may be long apart, and the stamp of the newer is that of the last change, whoever made it, of whatever field.
 func (s Snapshot) wroteIt(field string, after, by time.Time, t Target) bool {
