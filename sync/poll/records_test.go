@@ -390,3 +390,44 @@ func TestAMergeIntoAnothersRecordThatIsHiddenQualifiesNobody(t *testing.T) {
 		w.WantNot(ann, rules.NoRecord)
 	})
 }
+
+// A pinned record that could not be seen is read with its history once a change shows it: what happened out of sight counts.
+func TestTheHistoryOfAPinnedRecordThatComesIntoSightIsRead(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		w.org.Track("Lead", "Status", true)
+		ann := w.Known("Ann")
+		lead := w.org.Create("Lead", sandbox.Fields{"LastName": "Ann", "Company": "Acme"})
+		w.org.HideRecord("Lead", lead)
+		w.Act(func(tx *store.Tx) error { return poll.Pin(tx, w.referralIn(tx, ann), lead, byHand()) })
+		w.Passes(1)
+		w.Status(lead, goodValue)
+		w.After(time.Minute)
+		w.Status(lead, "Closed - Not Converted")
+		w.After(2 * overlap)
+		w.Passes(1)
+		w.org.ShowRecord("Lead", lead)
+		w.org.Touch("Lead", lead)
+		w.Passes(1)
+		w.WantQualified(ann)
+	})
+}
+
+// What a Lead was converted into stays with its referral by the code it carries, when the Lead becomes another's.
+func TestAnOpportunityWithTheCodeStaysWhenItsLeadGoes(t *testing.T) {
+	running(t, one(conversionCampaign()), func(w *world) {
+		ann, bob := w.Known("Ann"), w.Known("Bob")
+		lead := w.Lead(ann, sandbox.Fields{codeField: nil})
+		w.Passes(1)
+		w.rf.SetQualified(bob.ID, true) // so that no conversion is followed for him
+		// A conversion of today counts for nobody.
+		w.Configure(func(o *poll.Options) { o.Campaigns[0].EffectiveFrom = serviceTime().AddDate(0, 0, 3) })
+		into := w.org.Convert(lead, sandbox.Conversion{OpportunityFields: sandbox.Fields{codeField: ann.Code}})
+		w.Passes(2)
+		w.WantLinks(ann, lead, into.ContactID, into.OpportunityID)
+		w.After(2 * overlap)
+		w.org.Update("Lead", lead, sandbox.Fields{codeField: bob.Code})
+		w.Passes(2)
+		w.WantLinks(ann, into.OpportunityID)
+		w.WantLinks(bob, lead)
+	})
+}
