@@ -451,12 +451,37 @@ func TestAConversionFieldThatComesBackIsReadWithinMinutes(t *testing.T) {
 		w.Passes(1)
 		w.org.Convert(lead, sandbox.Conversion{})
 		w.Passes(2)
-		w.WantNot(ann, rules.WithoutOpportunity)
+		w.WantNot(ann, rules.FieldUnreadable)
 		w.org.ShowField("Lead", "ConvertedOpportunityId")
 		w.After(10 * time.Minute)
 		w.Passes(2)
 		w.WantOnly(ann)
 	})
+}
+
+// Nor is a Lead said to be converted without an Opportunity, or not at all, by whoever never could read that. Access that is given is seen within minutes.
+func TestAConversionFieldThatNobodyEverSawIsSaid(t *testing.T) {
+	for _, field := range []string{"ConvertedOpportunityId", rules.IsConverted} {
+		t.Run(field, func(t *testing.T) {
+			story(t, []rules.Campaign{conversionCampaign(), stageCampaign()}, func(w *world) {
+				w.org.HideField("Lead", field)
+				w.Passes(2)
+				ann, bob := w.Known("Ann", 103), w.Known("Bob", 104)
+				a, b := w.Lead(ann), w.Lead(bob)
+				w.Passes(2)
+				for _, lead := range []string{a, b} {
+					w.org.Convert(lead, sandbox.Conversion{Stage: "Closed Won"})
+				}
+				w.Passes(2)
+				w.WantNot(ann, rules.FieldUnreadable)
+				w.WantNot(bob, rules.FieldUnreadable)
+				w.org.ShowField("Lead", field)
+				w.After(10 * time.Minute)
+				w.Passes(2)
+				w.WantOnly(ann, bob)
+			})
+		})
+	}
 }
 
 // Leads come back into sight of a campaign that watches Contacts: what one with the code was converted into is found within minutes.

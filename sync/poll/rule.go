@@ -202,7 +202,8 @@ func (t *pass) parkedOn(object rules.Object) bool {
 	for _, rule := range t.rules {
 		on, _ := rule.WatchedField()
 		unrecognised := rule.CodeField != "" && rule.Object == object && t.codeField(rule.Campaign, object) == ""
-		if rule.Parked != "" && on == object || rule.Blind && object != rules.Opportunity || unrecognised {
+		conversions := rule.NeedsConversion() && object == rules.Lead
+		if rule.Parked != "" && (on == object || conversions) || rule.Blind && object != rules.Opportunity || unrecognised {
 			return true
 		}
 	}
@@ -309,6 +310,9 @@ func (ds describes) rule(c rules.Campaign, known store.Campaign) rules.Rule {
 func (ds describes) resolve(c rules.Campaign) rules.Rule {
 	rule := rules.Rule{Campaign: c}
 	rule.ParkedWhy, rule.Blind = ds.blindness(c)
+	if rule.ParkedWhy == "" {
+		rule.ParkedWhy = ds.conversionHidden(c)
+	}
 	if rule.ParkedWhy != "" {
 		rule.Parked = rules.FieldUnreadable
 	}
@@ -354,6 +358,19 @@ func (ds describes) blindness(c rules.Campaign) (why string, blind bool) {
 		}
 	}
 	return why, blind
+}
+
+// conversionHidden tells which field cannot be read that says whether a Lead is converted with an Opportunity; "" where none, or where no rule asks.
+func (ds describes) conversionHidden(c rules.Campaign) string {
+	d, known := ds[rules.Lead]
+	if !known || d.Gone || !c.NeedsConversion() {
+		return ""
+	}
+	hidden := missing(d, []string{rules.IsConverted, "ConvertedOpportunityId"})
+	if len(hidden) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the Salesforce user may not read Lead.%s, which tells whether a Lead is converted with an Opportunity; give it access", hidden[0])
 }
 
 func choices(f salesforce.Field) []rules.Choice {
