@@ -467,6 +467,37 @@ func TestR19ALongAnswerIsResumedAfterACrash(t *testing.T) {
 	})
 }
 
+// An answer that is resumed hours later was begun then: what committed late meanwhile, behind the position, is in the overlap of the next pass.
+func TestR19ALongAnswerThatIsResumedLateLosesNoLateRow(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.After(overlap + time.Minute)
+		w.Passes(1)
+
+		tx := w.org.Begin()
+		tx.Update("Lead", lead, sandbox.Fields{"Status": goodValue})
+		for range 3 {
+			w.After(time.Second)
+			w.crowd(50)
+		}
+		w.After(time.Minute)
+		w.org.SetPageSize(90)
+		w.org.SetFault(always(isNextPage, sandbox.HTML(http.StatusServiceUnavailable)))
+		mustContain(t, "a pass that breaks off", w.TryPass(), "503")
+		if mark := w.Watermark("Lead"); !mark.Resuming() {
+			t.Fatalf("after the first page: got watermark %+v, want a position to resume at", mark)
+		}
+		tx.Commit()
+		w.After(3 * time.Hour)
+		w.Restart()
+		w.org.SetFault(nil)
+		w.Passes(2)
+		w.WantQualified(ann)
+	})
+}
+
 // Nango took up a locator that had expired, again and again.
 func TestR19AnExpiredLocatorIsAskedAnew(t *testing.T) {
 	running(t, one(fieldCampaign()), func(w *world) {
