@@ -264,6 +264,18 @@ func TestMadeByConversion(t *testing.T) {
 	}
 }
 
+// The ledger tells a conversion from the creation of the Opportunity that a converted Lead took.
+func TestConversionsInWords(t *testing.T) {
+	converted := rules.Transition{Object: rules.Lead, RecordID: "L", Field: rules.IsConverted, To: "true", At: at("11 10:00"), Proof: rules.BySnapshot}
+	if got, want := converted.String(), "Lead L was converted at 2026-11-11 10:00:00Z (proof: snapshot)"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	taken := rules.Transition{Object: rules.Opportunity, RecordID: "O", Field: rules.IsConverted, To: "true", At: at("11 10:00"), Proof: rules.ByCreation}
+	if got, want := taken.String(), "Opportunity O was created for the converted Lead at 2026-11-11 10:00:00Z (proof: created)"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // Whoever asks why gets the values, the times and the proof.
 func TestSentences(t *testing.T) {
 	for _, c := range []struct {
@@ -282,6 +294,9 @@ func TestSentences(t *testing.T) {
 			lead("L", "01"), history("02 10:00", "Status", "New", "Qualified"), look("10 09:00", status("")),
 			wrote("Status", "Qualified", "10 09:01", "10 09:01:01"), look("10 09:05", status("Qualified"), edited("10 09:01")),
 		}, []string{"nothing proves that it became so at or after 2026-11-10 00:00:00Z"}},
+		{"a stage that was left within the second", []step{method(rules.LeadConvertsToStage), lead("L", "10 08:00"), look("13 10:05", converted("11", "", "O"), edited("11 10:00")),
+			opportunity("O", "11 10:00", rules.Conversion), stages("11 10:00 Open", "12 10:00 Won", "12 10:00 Lost"), look("13 10:05", stageIs("Lost"))},
+			[]string{`StageName of Opportunity O went from "Open" to "Won" at 2026-11-12 10:00:00Z`}},
 		{"not there", []step{lead("L", "01"), look("11 10:05", status("Working"))}, []string{"Lead L", `"Working"`, `"Qualified"`}},
 		{"not shared", []step{lead("L", "01"), notShared}, []string{"Lead L", "not shared"}},
 		{"not read yet", []step{lead("L", "01"), unread}, []string{"Lead L has not been read yet"}},
