@@ -484,6 +484,27 @@ func TestAConversionFieldThatNobodyEverSawIsSaid(t *testing.T) {
 	}
 }
 
+// Nor is a Lead said not to be converted while no Opportunity may be read, and what it was converted into therefore neither.
+func TestAConversionIntoWhatMayNotBeReadIsNotDenied(t *testing.T) {
+	running(t, one(conversionCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		lead := w.Lead(ann)
+		w.Passes(1)
+		w.org.HideObject("Opportunity")
+		for range 2 { // a describe is asked for after ten minutes, and fails
+			w.After(11 * time.Minute)
+			mustContain(t, "a pass without Opportunities", w.TryPass(), "Opportunity")
+		}
+		w.org.Convert(lead, sandbox.Conversion{})
+		w.Passes(2)
+		w.WantNot(ann, rules.FieldUnreadable)
+		w.org.ShowObject("Opportunity")
+		w.After(10 * time.Minute)
+		w.Passes(2)
+		w.WantOnly(ann)
+	})
+}
+
 // Leads come back into sight of a campaign that watches Contacts: what one with the code was converted into is found within minutes.
 func TestLeadsThatComeBackLeadToTheirContactsWithinMinutes(t *testing.T) {
 	c := contactCampaign()

@@ -360,10 +360,16 @@ func (ds describes) blindness(c rules.Campaign) (why string, blind bool) {
 	return why, blind
 }
 
-// conversionHidden tells which field cannot be read that says whether a Lead is converted with an Opportunity; "" where none, or where no rule asks.
+// conversionHidden tells what cannot be read of that which says whether a Lead is converted with an Opportunity; "" where nothing, or where no rule asks.
 func (ds describes) conversionHidden(c rules.Campaign) string {
+	if !c.NeedsConversion() {
+		return ""
+	}
+	if ds[rules.Opportunity].Gone {
+		return "the Salesforce user may not read Opportunities, and only a Lead that is converted with one counts; give it access"
+	}
 	d, known := ds[rules.Lead]
-	if !known || d.Gone || !c.NeedsConversion() {
+	if !known || d.Gone {
 		return ""
 	}
 	hidden := missing(d, []string{rules.IsConverted, "ConvertedOpportunityId"})
