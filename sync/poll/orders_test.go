@@ -132,6 +132,7 @@ func TestTheBrakeHoldsUntilARelease(t *testing.T) {
 		w.WantNot(users[3], rules.HeldByBrake)
 		w.WantNot(users[4], rules.HeldByBrake)
 		w.After(3 * time.Hour)
+		w.org.Update("Lead", leads[4], sandbox.Fields{"Title": "Buyer"}) // what is new about who is held does not let go of them
 		w.Passes(2)
 		w.WantNot(users[4], rules.HeldByBrake)
 
