@@ -257,18 +257,24 @@ type ReleaseRequest struct {
 
 // Released is how many qualifications were let go.
 type Released struct {
-	Campaign int64  `json:"campaign"`
-	Released int    `json:"released"`
-	Done     string `json:"done"`
+	Campaign int64 `json:"campaign"`
+	Released int   `json:"released"`
+	// OfEarlierRule is how many of them were held by a rule that the campaign has no more.
+	OfEarlierRule int    `json:"of_earlier_rule"`
+	Done          string `json:"done"`
 }
 
 // ReleaseQuestion lets go what a campaign's brake holds, and starts its window anew.
 var ReleaseQuestion = Question[ReleaseRequest, Released]{name: "release", answer: func(_ context.Context, d *Desk, by Asker, q ReleaseRequest, _ Progress) (Released, error) {
-	if _, err := d.campaign(q.Campaign); err != nil {
+	c, err := d.campaign(q.Campaign)
+	if err != nil {
 		return Released{}, err
 	}
 	released := Released{Campaign: q.Campaign}
-	err := d.update(func(tx *store.Tx) (err error) {
+	err = d.update(func(tx *store.Tx) (err error) {
+		if released.OfEarlierRule, err = poll.HeldOfEarlierRule(tx, c); err != nil {
+			return err
+		}
 		if released.Released, err = poll.Release(tx, q.Campaign, by.order(q.Reason)); err != nil {
 			return err
 		}
@@ -277,6 +283,10 @@ var ReleaseQuestion = Question[ReleaseRequest, Released]{name: "release", answer
 			when, _, err = d.sending(tx, "they are")
 		}
 		released.Done = fmt.Sprintf("%d qualifications of campaign %d are released; %s", released.Released, q.Campaign, when)
+		if n := released.OfEarlierRule; n > 0 {
+			released.Done += fmt.Sprintf("; %d of them by a rule that the campaign has no more: whom it was wrong about is taken out with qualifyd unqualify REFERRAL "+
+				"--reason TEXT, at once, and another time judged anew before a release (qualifyd referrals rejudge REFERRAL)", n)
+		}
 		return err
 	})
 	return released, err

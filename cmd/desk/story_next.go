@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"qualifyd/rules"
+	"qualifyd/sync/poll"
 )
 
 // Next is what would have to happen for the referral to qualify, and who does it.
@@ -86,6 +87,10 @@ func (t *teller) nextByPeople() (Next, bool) {
 	case rules.InSandbox:
 		return t.nextInSandbox(), true
 	case rules.HeldByBrake:
+		if poll.OfEarlierRule(t.Verdict, t.campaign, t.rule.Campaign) {
+			return t.operator("the campaign's rule was changed since this verdict, and qualifyd release %d would let it go all the same: have it judged by the rule "+
+				"as it is now (qualifyd referrals rejudge %d); or, if it earned it by the one before: %s", t.CampaignID, t.ID, t.byHand()), true
+		}
 		return t.operator("look at what the brake holds (qualifyd referrals list --reason held_by_brake), set aside who did not earn it (qualifyd unqualify REFERRAL "+
 			"--reason TEXT), then let go of the others: qualifyd release %d", t.CampaignID), true
 	case rules.ValueRewritten:

@@ -272,6 +272,50 @@ func TestReleaseLetsGoWhatTheBrakeHolds(t *testing.T) {
 	w.wantQualified(ann, bob)
 }
 
+// The rule was wrong and moved too many, the brake held them, and the admin has corrected it: a release goes by the verdicts that there are, which are of the
+// wrong rule. Whoever orders it, or asks about one of them, is told, and how to have them judged anew.
+func TestWhatTheBrakeHoldsByAnEarlierRuleIsSaidToBe(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		what    string
+		passes  int // since the rule was corrected
+		rejudge bool
+		want    []string
+	}{
+		{"no pass has known the new rule yet", 0, false, []string{"1 qualifications of campaign 101 are released", "1 of them by a rule that the campaign has no more", "rejudge"}},
+		{"a pass has", 2, false, []string{"1 qualifications of campaign 101 are released", "1 of them by a rule that the campaign has no more", "rejudge"}},
+		{"and they were judged anew", 2, true, []string{"0 qualifications of campaign 101 are released; the brake held none, and counts anew\n"}},
+	} {
+		t.Run(test.what, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, watching)
+			w.edit("brake: 50/1h", "brake: 1/1h")
+			w.open()
+			users := []sandbox.User{w.refer("Ann", 101), w.refer("Bob", 101)}
+			w.pass()
+			for _, u := range users {
+				w.status(w.lead(u), "Qualified")
+			}
+			w.pass()
+			held := w.called("Bob")
+			w.wantNext(w.told(held, "held_by_brake"), desk.Operator, "then let go of the others: qualifyd release 101")
+			w.edit("value: Qualified", "value: Working - Contacted")
+			for range test.passes {
+				w.after(time.Minute)
+				w.pass()
+			}
+			next := w.told(held, "held_by_brake")
+			w.wantNext(next, desk.Operator, "the campaign's rule was changed since this verdict")
+			w.wantNext(next, desk.Operator, "qualifyd referrals rejudge "+text(held.ID))
+			if test.rejudge {
+				w.run("referrals", "rejudge", held.Code).want(exitDone)
+				w.pass()
+			}
+			w.run("release", "101").want(exitDone, test.want...)
+		})
+	}
+}
+
 // The first run makes the store; an order to the wrong store.path must not make a second one that nobody looks at.
 func TestNoOrderMakesAStore(t *testing.T) {
 	t.Parallel()

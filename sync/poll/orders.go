@@ -163,6 +163,29 @@ func Release(tx *store.Tx, campaign int64, o Order) (int, error) {
 	return released, err
 }
 
+// OfEarlierRule tells whether a verdict was given by a rule that its campaign, as it is configured now, has no more. known is what the store
+// remembers of the campaign.
+func OfEarlierRule(v rules.Verdict, known store.Campaign, now rules.Campaign) bool {
+	return known.Fingerprint != now.Fingerprint() || v.At.Before(known.RuleSince)
+}
+
+// HeldOfEarlierRule counts the qualifications that a campaign's brake holds by a rule that the campaign has no more: a release lets them go all the same,
+// and whoever orders it is to know.
+func HeldOfEarlierRule(tx *store.Tx, now rules.Campaign) (n int, err error) {
+	known, err := tx.Campaign(now.ID)
+	if err != nil {
+		return 0, err
+	}
+	held, err := tx.Held()
+	for _, id := range held[rules.HeldByBrake] {
+		r, _, errOne := tx.Referral(id)
+		if err = errors.Join(err, errOne); r.CampaignID == now.ID && braked(r) && OfEarlierRule(r.Verdict, known, now) {
+			n++
+		}
+	}
+	return n, err
+}
+
 // Rejudge has a pending referral joined and judged anew by what holds now: a block or a refusal of Salesforce's is forgotten, and comes back
 // only if its cause is there still. So is a refusal of Referral Factory's: the referral is pending again.
 func Rejudge(tx *store.Tx, r rules.Referral, o Order) error {
