@@ -11,6 +11,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"qualifyd/rules"
 	"qualifyd/store"
 	"qualifyd/sync/logged"
@@ -60,6 +62,8 @@ func (s *sweep) run(ctx context.Context) error {
 // sweep is not whole.
 func (s *sweep) sweepPages(ctx context.Context, number uint64) (start time.Time, whole bool, err error) {
 	total, read := -1, 0
+	var unread unreadable
+	defer func() { unread.tell(s.Log) }()
 	var before referralfactory.Page
 	for page := 1; ; page++ {
 		var begun uint64
@@ -74,9 +78,7 @@ func (s *sweep) sweepPages(ctx context.Context, number uint64) (start time.Time,
 			return start, false, err
 		}
 		before = got
-		for _, skipped := range got.Skipped {
-			s.Log.Warn().Err(skipped).Int(logged.PageNumber, page).Msg("a user of Referral Factory cannot be read and is left out")
-		}
+		unread.note(got, s.Log)
 		if page == 1 {
 			start = answer.Since
 		}
@@ -97,9 +99,45 @@ func (s *sweep) sweepPages(ctx context.Context, number uint64) (start time.Time,
 		}
 		total = max(total, got.Total)
 		if !got.More || len(got.Users)+len(got.Skipped) == 0 {
-			return start, true, nil
+			return start, true, unread.err()
 		}
 	}
+}
+
+// unreadable counts the rows of a list that could not be read.
+type unreadable struct {
+	rows, users int
+	first       error
+}
+
+// unreadNamed is how many rows that cannot be read are named in the log; should the service write something otherwise one day, it is all of them.
+const unreadNamed = 5
+
+func (u *unreadable) note(got referralfactory.Page, log zerolog.Logger) {
+	for _, skipped := range got.Skipped {
+		if u.rows++; u.rows == 1 {
+			u.first = skipped
+		}
+		if u.rows <= unreadNamed {
+			log.Warn().Err(skipped).Msg("a user of Referral Factory cannot be read and is left out")
+		}
+	}
+	u.users += len(got.Users)
+}
+
+// tell says how many there were, where not all of them are named.
+func (u *unreadable) tell(log zerolog.Logger) {
+	if u.rows > unreadNamed {
+		log.Warn().Int(logged.Unread, u.rows).Msg("more users of Referral Factory cannot be read and are left out")
+	}
+}
+
+// err: a list of which nobody can be read has not shown that anybody is not there. Who is would be a newcomer later.
+func (u *unreadable) err() error {
+	if u.rows == 0 || u.users > 0 {
+		return nil
+	}
+	return fmt.Errorf("none of the %d users that Referral Factory lists can be read: %w", u.rows, u.first)
 }
 
 // turned tells where a page has the rows of the one before: that would go on for ever. Users who come or go meanwhile move some rows, and not all of them.
@@ -107,6 +145,9 @@ func turned(before, got referralfactory.Page, page int) error {
 	sameUser := func(a, b referralfactory.User) bool { return a.ID == b.ID }
 	if len(got.Users)+len(got.Skipped) == 0 || len(got.Skipped) != len(before.Skipped) || !slices.EqualFunc(got.Users, before.Users, sameUser) {
 		return nil
+	}
+	if len(got.Users) == 0 {
+		return fmt.Errorf("page %d of the users is page %d again, or none of its rows can be read: %w", page, page-1, got.Skipped[0])
 	}
 	return fmt.Errorf("page %d of the users is page %d again; look for a cache or a proxy that forgets which page was asked for", page, page-1)
 }
@@ -296,6 +337,7 @@ func (s *sweep) findKnown(ctx context.Context) error {
 	if known, err := s.knowsAnybody(); err != nil || !known {
 		return err
 	}
+	var unread unreadable
 	var before referralfactory.Page
 	for page := 1; ; page++ {
 		got, _, err := s.rf.Users(ctx, page)
@@ -306,6 +348,7 @@ func (s *sweep) findKnown(ctx context.Context) error {
 			return fmt.Errorf("is it the same Referral Factory account: %w", err)
 		}
 		before = got
+		unread.note(got, zerolog.Nop())
 		known := false
 		err = s.view(func(tx *store.Tx) error {
 			for _, u := range got.Users {
@@ -321,6 +364,9 @@ func (s *sweep) findKnown(ctx context.Context) error {
 			return err
 		}
 		if !got.More || len(got.Users)+len(got.Skipped) == 0 {
+			if err := unread.err(); err != nil {
+				return fmt.Errorf("is it the same Referral Factory account: %w", err)
+			}
 			return fmt.Errorf("%w: none of the known referrals is among its users; use the key of the account this store was made with, or another store.path",
 				ErrOtherAccount)
 		}
