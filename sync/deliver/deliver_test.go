@@ -469,3 +469,21 @@ func TestANewDelivererKeepsToTheReservation(t *testing.T) {
 		same(t, "requests", w.requests, []string{get(id), "PUT", get(id)})
 	})
 }
+
+// A run that is stopped while a request waits for its turn has sent nothing, and that is no trouble of the entry's: outbox list would tell of it for as long as
+// the daemon is stopped.
+func TestToBeStoppedBeforeTheSendingIsNoTrouble(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		id := w.owe()
+		w.connect(1)
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		if err := w.deliverer.Run(ctx, false); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want that it was stopped", err)
+		}
+		same(t, "debt", w.debt(), store.Debt{Referral: id, Campaign: campaign, Since: w.debt().Since})
+		w.settled()
+		same(t, "requests to qualify", w.puts(), 1)
+		w.deliveredOnce("later", id)
+	})
+}

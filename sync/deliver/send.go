@@ -36,12 +36,17 @@ func (d *Deliverer) send(ctx context.Context, debt store.Debt, read reading) err
 		return d.reject(id, true, read.now(), err.Error())
 	}
 	sentAt, sentUndo := debt.SentAt, debt.SentUndo // as before: this request certainly had no effect
+	trouble := err.Error()
+	if ctx.Err() != nil { // the run was stopped before it was sent, which is nothing that the entry waits for
+		trouble = debt.Trouble
+	}
 	if referralfactory.UnknownOutcome(err) {
 		sentAt, sentUndo = read.now(), debt.Undo // it was sent at some time up to now
 		err = fmt.Errorf("%w: %w", ErrOpen, err)
+		trouble = err.Error()
 	}
 	kept := d.change(id, func(now *store.Debt) bool {
-		now.SentAt, now.SentUndo, now.Trouble = sentAt, sentUndo, err.Error()
+		now.SentAt, now.SentUndo, now.Trouble = sentAt, sentUndo, trouble
 		return true
 	})
 	if errors.Is(kept, errChanged) {
