@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // mask stands for a secret wherever one is printed.
@@ -142,13 +143,20 @@ func maybeSecret(name string) bool {
 // secretLimit is far above any key; it keeps a device file from filling the memory.
 const secretLimit = 64 << 10
 
+// secretWithin is how long a pipe may take: a daemon reads its secrets again while it runs, and may not wait for ever.
+const secretWithin = 5 * time.Second
+
 func readSecretFile(path string) (string, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe that nobody writes to is empty, and nothing to wait for
 	if err != nil {
 		return "", err
 	}
 	defer file.Close()
+	_ = file.SetReadDeadline(time.Now().Add(secretWithin)) // only what may keep a reader waiting has deadlines
 	raw, err := io.ReadAll(io.LimitReader(file, secretLimit))
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return "", fmt.Errorf("whoever writes to it has not come to an end within %s", secretWithin)
+	}
 	if err != nil {
 		return "", err
 	}

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
@@ -189,6 +190,30 @@ func TestASecretHasOneSource(t *testing.T) {
 				t.Errorf("got secret %q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+// A pipe that somebody has open and writes nothing to keeps nobody waiting for ever: a daemon that reads its secrets again would hang.
+func TestAPipeOfWhichTheEndDoesNotComeIsGivenUp(t *testing.T) {
+	t.Parallel()
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	writer, err := os.OpenFile(pipe, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close()
+	read := make(chan error, 1)
+	go func() { _, err := readSecretFile(pipe); read <- err }()
+	select {
+	case err := <-read:
+		if err == nil || !strings.Contains(err.Error(), "has not come to an end within") {
+			t.Errorf("got %v, want that it was given up", err)
+		}
+	case <-time.After(secretWithin + 30*time.Second):
+		t.Error("it is waited for, for ever")
 	}
 }
 
