@@ -7,6 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -43,7 +46,7 @@ func Keep(path string, replace bool, write func(io.Writer) error, progress Progr
 
 // fill has write fill a new file beside a path, and returns the file's name once it is on the disk.
 func fill(path string, write func(io.Writer) error) (temp string, err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*")
+	f, err := newFile(path)
 	if err != nil {
 		return "", err
 	}
@@ -52,6 +55,29 @@ func fill(path string, write func(io.Writer) error) (temp string, err error) {
 	}
 	return f.Name(), nil
 }
+
+// newFile makes a file beside a path, with a name of its own: with a common one, the first who finishes could give the final name to the half file of
+// the second. What is left there by whoever was killed goes first: it is as large as a store, holds people's names, and nothing else would ever remove it.
+func newFile(path string) (*os.File, error) {
+	folder, prefix := filepath.Dir(path), filepath.Base(path)+".new-"
+	entries, err := os.ReadDir(folder)
+	if err != nil && !errors.Is(err, fs.ErrPermission) { // one may write into a folder that one may not list
+		return nil, err
+	}
+	for _, entry := range entries {
+		number, ours := strings.CutPrefix(entry.Name(), prefix)
+		if _, err := strconv.ParseUint(number, 10, 64); !ours || err != nil {
+			continue
+		}
+		if info, err := entry.Info(); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > abandonedAfter {
+			_ = os.Remove(filepath.Join(folder, entry.Name())) // it may be somebody else's, and keeps nobody from going on
+		}
+	}
+	return os.CreateTemp(folder, prefix+"*")
+}
+
+// abandonedAfter is far longer than anybody takes who writes such a file, or checks one.
+const abandonedAfter = 24 * time.Hour
 
 // resolved is the file that a path leads to. A store may be on another disk, behind a link: what takes its place has to be there as well.
 func resolved(path string) string {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -73,6 +74,46 @@ func TestABackupReplacesAFileOnlyWhenToldTo(t *testing.T) {
 	}
 	same(t, "referrals", check(t, target).Referrals, 11)
 	same(t, "files", names(t, filepath.Dir(target)), []string{"backup.db"})
+}
+
+// Whoever was killed at it left a file as large as the store: the next one to write to the same place removes it. What may be under way, or is nobody's who
+// writes a store, stays.
+func TestWhatTheKilledLeftIsRemoved(t *testing.T) {
+	leave := func(path string) {
+		for _, name := range []string{".new-1234", ".new-5678", ".new-mine", ".new-1234.txt"} {
+			if err := os.WriteFile(path+name, []byte("half a store"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if old := time.Now().Add(-25 * time.Hour); name != ".new-5678" {
+				if err := os.Chtimes(path+name, old, old); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	want := func(who, path string) {
+		t.Helper()
+		base := filepath.Base(path)
+		same(t, who, names(t, filepath.Dir(path)), []string{base, base + ".new-1234.txt", base + ".new-5678", base + ".new-mine"})
+	}
+	path, target, fresh := furnishedStore(t, 0), filepath.Join(t.TempDir(), "backup.db"), filepath.Join(t.TempDir(), "fresh.db")
+	leave(target)
+	if _, err := backup(t, path, target, false); err != nil {
+		t.Fatal(err)
+	}
+	want("after a backup", target)
+	leave(path)
+	if _, err := store.Compact(path, nil); err != nil {
+		t.Fatal(err)
+	}
+	want("after a compaction", path)
+	leave(fresh)
+	s, err := store.Create(fresh)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	want("with a new store", fresh)
 }
 
 // What is cut off, changed on its way, or was damaged before, gets no name; and yesterday's stays.

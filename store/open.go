@@ -104,8 +104,7 @@ func Create(path string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("folder of the store: %w", err)
 	}
-	// A name of its own for each creator: with a common one, the first could give the final name to the half file of the second.
-	f, err := os.CreateTemp(dir, filepath.Base(path)+".new-*")
+	f, err := newFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("new store: %w", err)
 	}
