@@ -26,7 +26,10 @@ func (s *Store) Backup(out io.Writer) error {
 // Keep has write fill a new file, and gives it its name once it is found to be a whole store: until then, and when anything goes wrong, there
 // is no such file, or the one that was there before. It replaces a file only if told to.
 func Keep(path string, replace bool, write func(io.Writer) error, progress Progress) (Report, error) {
-	if _, err := os.Stat(path); err == nil && !replace {
+	switch there, err := os.Stat(path); {
+	case err == nil && !there.Mode().IsRegular(): // a device, say, which others use
+		return Report{}, fmt.Errorf("%s is no file", path)
+	case err == nil && !replace:
 		return Report{}, fmt.Errorf("%s: %w", path, fs.ErrExist)
 	}
 	temp, err := fill(path, write)

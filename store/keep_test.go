@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -74,6 +75,26 @@ func TestABackupReplacesAFileOnlyWhenToldTo(t *testing.T) {
 	}
 	same(t, "referrals", check(t, target).Referrals, 11)
 	same(t, "files", names(t, filepath.Dir(target)), []string{"backup.db"})
+}
+
+// A backup is a file. Told to replace a pipe or a device, /dev/null say, it would take away what everybody on the machine uses.
+func TestABackupTakesThePlaceOfNothingButAFile(t *testing.T) {
+	path, folder := furnishedStore(t, 0), t.TempDir()
+	pipe, link, inside := filepath.Join(folder, "pipe"), filepath.Join(folder, "link"), filepath.Join(folder, "folder")
+	if err := errors.Join(syscall.Mkfifo(pipe, 0o600), os.Symlink(pipe, link), os.Mkdir(inside, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	for _, target := range []string{pipe, link, inside} {
+		if _, err := backup(t, path, target, true); err == nil || !strings.Contains(err.Error(), "is no file") {
+			t.Errorf("%s: got %v, want that it is no file", target, err)
+		}
+	}
+	same(t, "files", names(t, folder), []string{"folder", "link", "pipe"})
+	for name, mode := range map[string]fs.FileMode{pipe: fs.ModeNamedPipe, link: fs.ModeSymlink, inside: fs.ModeDir} {
+		if info, err := os.Lstat(name); err != nil || info.Mode().Type() != mode {
+			t.Errorf("%s: got %v (%v), want it as it was", name, info.Mode(), err)
+		}
+	}
 }
 
 // Whoever was killed at it left a file as large as the store: the next one to write to the same place removes it. What may be under way, or is nobody's who
