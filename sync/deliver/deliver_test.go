@@ -1,6 +1,7 @@
 package deliver_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"qualifyd/rules"
 	"qualifyd/store"
@@ -485,5 +488,22 @@ func TestToBeStoppedBeforeTheSendingIsNoTrouble(t *testing.T) {
 		w.settled()
 		same(t, "requests to qualify", w.puts(), 1)
 		w.deliveredOnce("later", id)
+	})
+}
+
+// In a sandbox org what is owed by an order stays. The log says so when there is more or less of it, and not at each look into the outbox.
+func TestWhatIsKeptInASandboxIsToldOnce(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		var log bytes.Buffer
+		w.update(func(tx *store.Tx) error { return tx.SetOwner(store.Owner{OrgID: "00D", Sandbox: true}) })
+		w.deliverer = deliver.New(deliver.Options{Store: w.store, ReferralFactory: w.client, Log: zerolog.New(&log)})
+		for range 3 {
+			w.owe()
+			for range 100 {
+				same(t, "run", w.run(), error(nil))
+			}
+		}
+		same(t, "lines of the log", strings.Count(log.String(), "what is owed is kept"), 3)
+		same(t, "requests", len(w.requests), 0)
 	})
 }
