@@ -7,6 +7,7 @@ import (
 
 	"qualifyd/rules"
 	"qualifyd/store"
+	"qualifyd/sync/poll"
 	"qualifyd/sync/schedule"
 )
 
@@ -217,7 +218,13 @@ func (d *Desk) fillOrg(tx *store.Tx, s *Status) error {
 	if newest.After(now) { // this machine's clock is behind Salesforce's, by which calls are counted
 		now = newest
 	}
-	s.Calls.Used, err = tx.Calls(now)
+	if s.Calls.Used, err = tx.Calls(now); err != nil {
+		return err
+	}
+	last, err := tx.LastPass()
+	if s.Salesforce.State == Connected && poll.Apart(last, s.Calls.Used, s.Calls.Share) > 0 { // a pass that is put off goes well, and asks nothing
+		s.Salesforce.Sentence = "last asked at " + clock(last.At) + "; passes are put off, so that the day's calls last"
+	}
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 	"qualifyd/cmd/desk"
 	"qualifyd/rules"
 	"qualifyd/store"
+	"qualifyd/sync/poll"
 )
 
 func TestWhatStatusCountsAddsUp(t *testing.T) {
@@ -81,6 +82,25 @@ func TestAConnectionIsAsItsNewestTroubleSays(t *testing.T) {
 				t.Errorf("%s: an order says %q, want that it waits for the end of the trouble", tt.situation, done)
 			}
 		}
+	}
+}
+
+// A pass that is put off, so that the day's calls last, asks nothing; status does not say that it did.
+func TestAPassThatIsPutOffHasNotAsked(t *testing.T) {
+	for used, want := range map[int]string{
+		10: "last asked at " + noon.Format("2006-01-02 15:04Z"),
+		90: "last asked at " + noon.Add(-40*time.Minute).Format("2006-01-02 15:04Z") + "; passes are put off, so that the day's calls last",
+	} {
+		o := newOffice(t)
+		o.Now = func() time.Time { return noon }
+		o.Config.Poll.Sweep, o.Config.Poll.Schedule = "@every 10m", "@every 1m"
+		o.Poll.DailyCalls = poll.DailyCalls{Calls: 100}
+		o.Store.Update(func(tx *store.Tx) error {
+			return errors.Join(tx.SetOwner(store.Owner{OrgID: "00D", CallLimit: 15000}), tx.AddCalls(noon.Add(-40*time.Minute), used),
+				tx.SetLastPass(store.LastPass{At: noon.Add(-40 * time.Minute), Calls: 1}),
+				tx.PutRun(store.Run{Job: desk.PollJob, Begun: noon, Ended: noon, Well: noon}))
+		})
+		same(t, "with calls made", must[desk.Status](o, "status", desk.Nothing{}).Salesforce, desk.Connection{State: desk.Connected, Sentence: want})
 	}
 }
 
