@@ -57,6 +57,7 @@ prints each record it would create or mark and each referral it would qualify.`,
 
 // runOn runs on the config's store, which is made at the first start.
 func (a *app) runOn(ctx context.Context, c config.Config, log zerolog.Logger, once bool) error {
+	signal.Ignore(syscall.SIGPIPE) // whoever takes the log may go away; to write into that would end the process, cleanly as systemd sees it
 	hangups := make(chan os.Signal, 1)
 	if !once {
 		signal.Notify(hangups, syscall.SIGHUP) // one that comes while the store is opened is heeded later

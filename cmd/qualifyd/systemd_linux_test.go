@@ -53,6 +53,37 @@ func (m *manager) waitFor(line string) {
 	}
 }
 
+// Whoever takes its log goes away: journald crashes, or the program behind a pipe ends. To write into that ends a Go program by SIGPIPE, which systemd takes for
+// a clean end, after which it starts nothing anew. The daemon goes on without.
+func TestTheDaemonOutlivesWhoeverTakesItsLog(t *testing.T) {
+	w := newWorld(t, watching)
+	w.shorten()
+	m := newManager(t, w.folder)
+	c := w.newChild("run")
+	c.Env = append(c.Env, "NOTIFY_SOCKET="+m.conn.LocalAddr().String(), "WATCHDOG_USEC=300000")
+	journal, log, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Stdout, c.Stderr = log, log
+	ended := make(chan int, 1)
+	go func() { ended <- c.run(t) }()
+	<-c.started
+	log.Close()
+	m.waitFor("READY=1")
+	journal.Close()
+	for range 2 {
+		c.Process.Signal(syscall.SIGHUP) // of which the log has a line
+		m.waitFor("RELOADING=1")
+		m.waitFor("READY=1")
+	}
+	m.waitFor("WATCHDOG=1")
+	c.Process.Signal(syscall.SIGTERM)
+	if code := <-ended; code != exitDone {
+		t.Errorf("got exit code %d, want %d", code, exitDone)
+	}
+}
+
 // Whoever starts the daemon after an outage began must not see it fail: it is ready once it has its config and its store.
 func TestTheServiceManagerIsToldHowTheDaemonIs(t *testing.T) {
 	w := newWorld(t, watching)
