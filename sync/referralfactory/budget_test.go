@@ -186,9 +186,10 @@ func TestRepeatsSpendTheBudget(t *testing.T) {
 
 func TestACallTooManyStopsEverybody(t *testing.T) {
 	for retryAfter, want := range map[string]time.Duration{
-		"":      5 * time.Second,
-		"20":    20 * time.Second,
-		"86400": window, // the service blocks addresses for days; we go on asking now and then
+		"":            5 * time.Second,
+		"20":          20 * time.Second,
+		"86400":       window, // the service blocks addresses for days; we go on asking now and then
+		"99999999999": window, // no less than for days
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := &service{answer: func(call int, _ *http.Request) (*http.Response, error) {

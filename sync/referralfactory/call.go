@@ -205,7 +205,7 @@ func isWebPage(h http.Header, body []byte) bool {
 // against the service's clock.
 func retryAfter(h http.Header) time.Duration {
 	text := h.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(text, 10, 32); err == nil {
+	if seconds, err := strconv.ParseUint(text, 10, 32); err == nil || errors.Is(err, strconv.ErrRange) { // out of range it is the most that there is
 		return time.Duration(seconds) * time.Second
 	}
 	until, err := http.ParseTime(text)

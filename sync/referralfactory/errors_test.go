@@ -73,7 +73,7 @@ func TestEveryAnswerHasItsError(t *testing.T) {
 		"500":                    {answers(500, ``), "unavailable", 3, "unavailable", true},
 		"503 HTML":               {answers(503, page), "unavailable", 3, "unavailable", true},
 		"503 for a minute":       {answers(503, ``, "Retry-After", "60"), "unavailable", 1, "unavailable", true},
-		"503 for ever":           {answers(503, ``, "Retry-After", "99999999999"), "unavailable", 3, "unavailable", true},
+		"503 for ever":           {answers(503, ``, "Retry-After", "99999999999"), "unavailable", 1, "unavailable", true},
 		"connection refused":     {fails(dialRefused), "unavailable", 3, "unavailable", false},
 		"connection reset":       {fails(io.ErrUnexpectedEOF), "unavailable", 3, "unavailable", true},
 		"too large":              {answers(200, strings.Repeat(" ", maxBody+1)), "unavailable", 3, "unavailable", true},
