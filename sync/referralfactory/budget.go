@@ -16,9 +16,6 @@ const (
 	// waits. Thousands of them take hours, and a job that makes no call for a
 	// quarter of an hour is taken to hang.
 	longestPassedOver = 5 * time.Minute
-
-	// pauseAfter429 holds when the service does not say how long to wait.
-	pauseAfter429 = 5 * time.Second
 )
 
 // budget lets at most len(sent) calls start in any window, urgent ones first
@@ -83,10 +80,12 @@ func (b *budget) wait(ctx context.Context, urgent bool) error {
 }
 
 // pause lets nobody go for d, a window at most. The service asked for it, and
-// blocks the addresses of those who do not listen.
+// blocks the addresses of those who do not listen. Where it does not say how
+// long, it is a window: the limit is one of calls in a minute, and after three
+// more of too many the service blocks us.
 func (b *budget) pause(d time.Duration) {
 	if d <= 0 {
-		d = pauseAfter429
+		d = window
 	}
 	until := time.Now().Add(min(d, window))
 	b.mu.Lock()

@@ -186,7 +186,7 @@ func TestRepeatsSpendTheBudget(t *testing.T) {
 
 func TestACallTooManyStopsEverybody(t *testing.T) {
 	for retryAfter, want := range map[string]time.Duration{
-		"":            5 * time.Second,
+		"":            window, // the rest of the minute in which there were too many
 		"20":          20 * time.Second,
 		"86400":       window, // the service blocks addresses for days; we go on asking now and then
 		"99999999999": window, // no less than for days
@@ -208,6 +208,22 @@ func TestACallTooManyStopsEverybody(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Somebody else uses the account's calls up, and the service does not say how long to wait: there is one call in a minute then, and not ten of too many.
+func TestWhileThereAreTooManyCallsThereIsOneAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &service{answer: func(int, *http.Request) (*http.Response, error) { return reply(429, ""), nil }}
+		c := newClient(t, s)
+		for start := time.Now(); time.Since(start) < 10*time.Minute; time.Sleep(15 * time.Second) {
+			for id := range int64(3) {
+				c.Urgent().User(t.Context(), id)
+			}
+		}
+		if most := int(s.at[len(s.at)-1].Sub(s.at[0])/time.Minute) + 1; len(s.at) > most {
+			t.Errorf("got %d calls in %v, want at most %d", len(s.at), s.at[len(s.at)-1].Sub(s.at[0]), most)
+		}
+	})
 }
 
 func TestTheBudgetIsSharedWithUrgent(t *testing.T) {
