@@ -117,27 +117,26 @@ func (d *Deliverer) ready(debts int) (bool, error) {
 	switch {
 	case d.SendFromSandbox, owner.OrgID != "" && !owner.Sandbox:
 		return true, nil
+	case !d.news(kept{debts, owner.Sandbox}):
 	case owner.Sandbox:
-		d.tellKept(debts, "the org is a sandbox: what is owed is kept, and not sent (referral_factory.send_from_sandbox)")
+		d.Log.Warn().Int(logged.Owed, debts).Msg("the org is a sandbox: what is owed is kept, and not sent (referral_factory.send_from_sandbox)")
 	default: // only an order can have come before the first pass that reached Salesforce
-		d.tellKept(debts, "it is not known yet whether the org is a sandbox: what is owed is not sent before a pass has found out (qualifyd status tells why none has)")
+		d.Log.Warn().Int(logged.Owed, debts).Msg("it is not known yet whether the org is a sandbox: what is owed is not sent before a pass has found out (qualifyd status tells why none has)")
 	}
 	return false, nil
 }
 
-// tellKept says why nothing is sent, once for as much as there is: a daemon looks into the outbox four times a minute.
-func (d *Deliverer) tellKept(debts int, why string) {
-	now := kept{debts, why}
-	if debts > 0 && now != d.kept {
-		d.Log.Warn().Int(logged.Owed, debts).Msg(why)
-	}
-	d.kept = now
-}
-
 // kept is what is owed and not sent.
 type kept struct {
-	debts int
-	why   string
+	debts   int
+	sandbox bool
+}
+
+// news tells whether the log is to have a line about what is kept: a daemon looks into the outbox four times a minute.
+func (d *Deliverer) news(now kept) bool {
+	before := d.kept
+	d.kept = now
+	return now.debts > 0 && now != before
 }
 
 // waiting is the trouble after which an entry waits; nil when it does not wait.
