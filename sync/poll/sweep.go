@@ -78,7 +78,7 @@ func (s *sweep) sweepPages(ctx context.Context, number uint64) (start time.Time,
 			return start, false, err
 		}
 		before = got
-		unread.note(got, s.Log)
+		unread.note(got, page, s.Log)
 		if page == 1 {
 			start = answer.Since
 		}
@@ -113,13 +113,13 @@ type unreadable struct {
 // unreadNamed is how many rows that cannot be read are named in the log; should the service write something otherwise one day, it is all of them.
 const unreadNamed = 5
 
-func (u *unreadable) note(got referralfactory.Page, log zerolog.Logger) {
+func (u *unreadable) note(got referralfactory.Page, page int, log zerolog.Logger) {
 	for _, skipped := range got.Skipped {
 		if u.rows++; u.rows == 1 {
 			u.first = skipped
 		}
 		if u.rows <= unreadNamed {
-			log.Warn().Err(skipped).Msg("a user of Referral Factory cannot be read and is left out")
+			log.Warn().Err(skipped).Int(logged.PageNumber, page).Msg("a user of Referral Factory cannot be read and is left out")
 		}
 	}
 	u.users += len(got.Users)
@@ -348,7 +348,7 @@ func (s *sweep) findKnown(ctx context.Context) error {
 			return fmt.Errorf("is it the same Referral Factory account: %w", err)
 		}
 		before = got
-		unread.note(got, zerolog.Nop())
+		unread.note(got, page, zerolog.Nop())
 		known := false
 		err = s.view(func(tx *store.Tx) error {
 			for _, u := range got.Users {
