@@ -73,8 +73,8 @@ var answers = []struct {
 	{"429", sandbox.Fault{Status: 429, Header: http.Header{"Retry-After": {"20"}}}, "trouble", rules.Owed, 2},
 	{"401", sandbox.Fault{Status: 401, Body: `{"message":"Unauthenticated."}`}, "refused", rules.Owed, 2},
 	{"403", sandbox.Fault{Status: 403, Body: `{"message":"ann@example.com is no administrator"}`}, "refused", rules.Owed, 2},
-	{"404", sandbox.Fault{Status: 404, Body: `{"message":"User not found"}`}, "done", rules.Rejected, 1},
-	{"410", sandbox.Fault{Status: 410}, "done", rules.Rejected, 1},
+	{"404", sandbox.Fault{Status: 404, Body: `{"message":"User not found"}`}, "trouble", rules.Owed, 2},
+	{"410", sandbox.Fault{Status: 410}, "trouble", rules.Owed, 2},
 	{"400", sandbox.Fault{Status: 400}, "done", rules.Rejected, 1},
 	{"422", sandbox.Fault{Status: 422, Body: `{"message":"Validation errors","errors":{"id":["ann@example.com cannot be qualified"]}}`}, "done", rules.Rejected, 1},
 }
@@ -324,6 +324,24 @@ func TestTheUserIsGone(t *testing.T) {
 		w.rf.Remove(id)
 		same(t, "run", w.run(), error(nil))
 		same(t, "requests", w.requests, []string{get(id), "GET /api/v2/users"}) // somebody is there: it is not the address that is wrong
+		w.isRejected(id)
+	})
+}
+
+// Between the read and the request the user goes: the request alone does not tell that from a service that is put in place anew, the next read does.
+func TestTheUserGoesBeforeTheRequest(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		id := w.owe()
+		w.rf.SetFault(func(r *http.Request) *sandbox.Fault {
+			if r.Method == http.MethodPut {
+				w.rf.Remove(id)
+			}
+			return nil
+		})
+		same(t, "run", kind(w.run()), "trouble")
+		same(t, "standing", w.referral(id).Standing, rules.Owed)
+		w.settled()
+		same(t, "requests to qualify", w.puts(), 1)
 		w.isRejected(id)
 	})
 }

@@ -32,8 +32,10 @@ func (d *Deliverer) send(ctx context.Context, debt store.Debt, read reading) err
 		return nil
 	case errors.Is(err, ErrStore):
 		return err
-	case errors.Is(err, referralfactory.ErrNotFound), errors.As(err, &rejected):
+	case errors.As(err, &rejected):
 		return d.reject(id, true, read.now(), err.Error())
+	case errors.Is(err, referralfactory.ErrNotFound): // while a new version of the service is put in place, say; the next read tells whether the user is gone
+		err = fmt.Errorf("the user was there a moment before: %w", err)
 	}
 	sentAt, sentUndo := debt.SentAt, debt.SentUndo // as before: this request certainly had no effect
 	trouble := err.Error()
