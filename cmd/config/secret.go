@@ -160,7 +160,7 @@ func readSecretFile(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text := strings.TrimSpace(string(raw)) // what is pasted easily brings a blank along
+	text := strings.TrimSpace(strings.TrimPrefix(string(raw), "\ufeff")) // what is pasted easily brings a blank along, and some editors a mark of the encoding
 	if text == "" {
 		return "", errors.New("the file is empty")
 	}

@@ -131,6 +131,7 @@ func TestASecretHasOneSource(t *testing.T) {
 		{name: "a systemd credential", credential: hidden + "\r\n", want: hidden},
 		{name: "blanks that were pasted along", env: map[string]string{env: " " + hidden + "\t"}, want: hidden},
 		{name: "blanks that were pasted along, into a file", key: "client_secret_file: blanks", want: hidden},
+		{name: "a mark that an editor put before it", key: "client_secret_file: marked", want: hidden},
 		{name: "a variable of blanks is none", key: "client_secret_file: file", env: map[string]string{env: "  "}, want: "in the file"},
 		{name: "an empty variable is none", key: "client_secret_file: file", env: map[string]string{env: ""}, want: "in the file"},
 		{name: "none", problem: "3: salesforce.auth.client_secret: is missing; name its file in salesforce.auth.client_secret_file, " +
@@ -161,6 +162,7 @@ func TestASecretHasOneSource(t *testing.T) {
 			writeFile(t, folder, "file", "in the file\n", 0o600)
 			writeFile(t, folder, "empty", "\n", 0o600)
 			writeFile(t, folder, "blanks", "  "+hidden+" \n", 0o600)
+			writeFile(t, folder, "marked", "\ufeff"+hidden+"\r\n", 0o600)
 			if err := syscall.Mkfifo(filepath.Join(folder, "pipe"), 0o600); err != nil {
 				t.Fatal(err)
 			}
