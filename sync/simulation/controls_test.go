@@ -74,7 +74,7 @@ var controls = []control{
 	},
 	{
 		guard: "a value that qualifyd wrote itself is no change", file: "rules/written.go",
-		with: "return slices.ContainsFunc(s.Wrote,", without: "return false && slices.ContainsFunc(s.Wrote,",
+		with: "!by.Before(w.From.Add(-writeSlack)) &&", without: "false &&",
 		finder: histories, says: "WRONG",
 	},
 	{

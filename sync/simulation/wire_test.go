@@ -229,8 +229,10 @@ func (w *world) attend() (died bool) {
 			return true
 		case running == 0:
 			return false
-		case len(waiting) == 0: // all of them pause
+		case len(waiting) == 0: // all of them pause, the services' time does not
+			paused := time.Now()
 			<-w.stir
+			w.pass(time.Since(paused))
 			continue
 		}
 		w.land()
