@@ -63,6 +63,16 @@ func (tx *Tx) Marks(recordID string) (marks []Intent, err error) {
 	return marks, nil
 }
 
+// Creates are the intents to create a record, as they were when the transaction was first asked for intents.
+func (tx *Tx) Creates() ([]Intent, error) {
+	if tx.marks == nil {
+		if err := tx.findMarks(); err != nil {
+			return nil, err
+		}
+	}
+	return tx.creates, nil
+}
+
 // findMarks goes through all intents, once a transaction: while Salesforce answers no request to write there may be thousands, and each row of a page asks.
 func (tx *Tx) findMarks() error {
 	tx.marks = map[string][]int64{}
@@ -71,7 +81,9 @@ func (tx *Tx) findMarks() error {
 		if err := json.Unmarshal(raw, &i); err != nil {
 			return fmt.Errorf("%w: intent %d cannot be read: %w", ErrDamaged, keyID(key), err)
 		}
-		if i.RecordID != "" {
+		if i.RecordID == "" {
+			tx.creates = append(tx.creates, i)
+		} else {
 			tx.marks[i.RecordID] = append(tx.marks[i.RecordID], keyID(key))
 		}
 		return nil

@@ -21,6 +21,7 @@ type Tx struct {
 	coder   coder
 	cursors map[string]*bolt.Cursor // by bucket
 	marks   map[string][]int64      // whose intents are to mark a record, by record; nil until somebody asks
+	creates []Intent                // those to create a record, known with the marks
 }
 
 func newTx(tx *bolt.Tx) *Tx { return &Tx{bolt: tx, cursors: map[string]*bolt.Cursor{}} }

@@ -294,16 +294,23 @@ func (t *pass) fromIntent(c rules.Campaign, intent store.Intent, s seen) bool {
 		return false
 	}
 	field := t.codeField(c, s.Object)
-	code, readable := s.codes[field]
-	same := true
-	for name, wrote := range intent.Values {
-		f, _ := t.described[s.Object].Field(name)
-		if readable && f.Name == field {
-			return code == wrote
-		}
-		if text, shown := s.Fields[f.Name]; shown {
-			same = same && rules.Equal(rules.Type(f.Type), text, wrote)
+	if code, readable := s.codes[field]; readable {
+		for name, wrote := range intent.Values {
+			if f, _ := t.described[s.Object].Field(name); f.Name == field {
+				return code == wrote
+			}
 		}
 	}
-	return same
+	return t.shows(s, intent.Values)
+}
+
+// shows tells whether a row has such values, as far as they are those of watched fields.
+func (t *pass) shows(s seen, values map[string]string) bool {
+	for name, value := range values {
+		f, _ := t.described[s.Object].Field(name)
+		if text, shown := s.Fields[f.Name]; shown && !rules.Equal(rules.Type(f.Type), text, value) {
+			return false
+		}
+	}
+	return true
 }

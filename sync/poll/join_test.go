@@ -776,6 +776,44 @@ func TestWhatIsPinnedToAnotherIsNotMarked(t *testing.T) {
 	})
 }
 
+// Before we find the Lead that we asked for and had no answer about, somebody gives it the e-mail of a referral of another campaign, and no code was written into
+// it. What it was made with is our doing, also where it can be read by its Id only after another was made in its place; what a person makes of it then is not.
+func TestALeadThatBecameAnothersBeforeWeFoundItIsStillOurs(t *testing.T) {
+	for name, late := range map[string]bool{"read at once": false, "read when another was made": true} {
+		t.Run(name, func(t *testing.T) {
+			all := markingAndWatching()
+			all[0].CodeField = ""
+			running(t, all, func(w *world) {
+				bob := w.Known("Bob", 201)
+				w.Passes(2)
+				w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+				w.org.SetFault(lostAndDown(isCreate))
+				w.TryPass()
+				w.org.SetFault(nil)
+				lead := w.org.IDs("Lead")[0]
+				w.org.Update("Lead", lead, sandbox.Fields{"Email": bob.Email})
+				if late {
+					w.Fail(" FROM Lead WHERE Id IN", "UNKNOWN_EXCEPTION")
+				}
+				for range 5 {
+					w.TryPass()
+					w.After(time.Minute)
+				}
+				w.WantRecords("Lead", 2) // Ann has one of her own again
+				w.WantLinks(bob, lead)
+				w.Heal()
+				w.Passes(2)
+				w.WantOnly()
+				for _, source := range []string{"Web", "Partner Referral"} {
+					w.org.Update("Lead", lead, sandbox.Fields{"LeadSource": source})
+					w.Passes(1)
+				}
+				w.WantOnly(bob)
+			})
+		})
+	}
+}
+
 // A mark whose answer was lost qualifies nobody either when it is not repeated: another Lead is marked by then, or none. The Lead was never looked at
 // before, for nothing was to be had from Salesforce any more.
 func TestALostMarkThatIsNotRepeatedQualifiesNobodyInAnotherCampaign(t *testing.T) {

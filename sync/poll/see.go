@@ -51,8 +51,13 @@ func (t *pass) observe(tx *store.Tx, s seen, look *sight) error {
 	if err != nil {
 		return err
 	}
-	if !look.byID && snapshot.Values == nil {
-		return tx.Read(s.ID, s.Object, nil)
+	if snapshot.Values == nil {
+		if err := t.noteStray(tx, &snapshot, s); err != nil {
+			return err
+		}
+		if !look.byID {
+			return tx.Read(s.ID, s.Object, nil)
+		}
 	}
 	if !look.force && unchanged(snapshot, s.Record) {
 		if t.reconciling && look.byID { // the conversion may have been seen while the referral was not pending, or its campaign not in the config
@@ -92,6 +97,25 @@ func (t *pass) noteAsked(tx *store.Tx, snapshot *rules.Snapshot, s seen) error {
 		}
 	}
 	return err
+}
+
+// noteStray has the snapshot of a record that is looked at for the first time know what we asked for on behalf of anybody, where it was made when that may have
+// had its effect, and shows just that: somebody may have given it another e-mail before we found it, and another code or none was written into it. It is kept
+// at once: by the time the record is read by Id, another one may have settled what was asked for.
+func (t *pass) noteStray(tx *store.Tx, snapshot *rules.Snapshot, s seen) error {
+	creates, err := tx.Creates()
+	if err != nil {
+		return err
+	}
+	for _, intent := range creates {
+		if mayBeFrom(intent, s) && t.shows(s, intent.Values) {
+			noteIntent(snapshot, intent)
+		}
+	}
+	if len(snapshot.Wrote) == 0 {
+		return nil
+	}
+	return tx.PutSnapshot(s.ID, *snapshot)
 }
 
 // noteCopied has the snapshot of a Contact into which a referral's Lead was converted know what we wrote into the Lead: a Contact that the conversion made
