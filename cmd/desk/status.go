@@ -222,7 +222,8 @@ func (d *Desk) fillOrg(tx *store.Tx, s *Status) error {
 		return err
 	}
 	last, err := tx.LastPass()
-	if s.Salesforce.State == Connected && poll.Apart(last, s.Calls.Used, s.Calls.Share) > 0 { // a pass that is put off goes well, and asks nothing
+	apart := poll.Apart(last, s.Calls.Used, s.Calls.Share)
+	if s.Salesforce.State == Connected && apart > d.interval(d.Config.Poll.Schedule) { // a pass that is put off goes well, and asks nothing
 		s.Salesforce.Sentence = "last asked at " + clock(last.At) + "; passes are put off, so that the day's calls last"
 	}
 	return err

@@ -85,22 +85,28 @@ func TestAConnectionIsAsItsNewestTroubleSays(t *testing.T) {
 	}
 }
 
-// A pass that is put off, so that the day's calls last, asks nothing; status does not say that it did.
+// A pass that is put off, so that the day's calls last, asks nothing; status does not say that it did. Where passes need not be further apart than they are
+// scheduled, none is put off.
 func TestAPassThatIsPutOffHasNotAsked(t *testing.T) {
-	for used, want := range map[int]string{
-		10: "last asked at " + noon.Format("2006-01-02 15:04Z"),
-		90: "last asked at " + noon.Add(-40*time.Minute).Format("2006-01-02 15:04Z") + "; passes are put off, so that the day's calls last",
+	for _, tt := range []struct {
+		used, share int
+		last        time.Time
+		want        string
+	}{
+		{10, 100, noon, "last asked at " + noon.Format("2006-01-02 15:04Z")},
+		{90, 100, noon.Add(-40 * time.Minute), "last asked at " + noon.Add(-40*time.Minute).Format("2006-01-02 15:04Z") + "; passes are put off, so that the day's calls last"},
+		{5001, 10000, noon, "last asked at " + noon.Format("2006-01-02 15:04Z")},
 	} {
 		o := newOffice(t)
 		o.Now = func() time.Time { return noon }
 		o.Config.Poll.Sweep, o.Config.Poll.Schedule = "@every 10m", "@every 1m"
-		o.Poll.DailyCalls = poll.DailyCalls{Calls: 100}
+		o.Poll.DailyCalls = poll.DailyCalls{Calls: tt.share}
 		o.Store.Update(func(tx *store.Tx) error {
-			return errors.Join(tx.SetOwner(store.Owner{OrgID: "00D", CallLimit: 15000}), tx.AddCalls(noon.Add(-40*time.Minute), used),
-				tx.SetLastPass(store.LastPass{At: noon.Add(-40 * time.Minute), Calls: 1}),
+			return errors.Join(tx.SetOwner(store.Owner{OrgID: "00D", CallLimit: 15000}), tx.AddCalls(tt.last, tt.used),
+				tx.SetLastPass(store.LastPass{At: tt.last, Calls: 1}),
 				tx.PutRun(store.Run{Job: desk.PollJob, Begun: noon, Ended: noon, Well: noon}))
 		})
-		same(t, "with calls made", must[desk.Status](o, "status", desk.Nothing{}).Salesforce, desk.Connection{State: desk.Connected, Sentence: want})
+		same(t, "with calls made", must[desk.Status](o, "status", desk.Nothing{}).Salesforce, desk.Connection{State: desk.Connected, Sentence: tt.want})
 	}
 }
 
