@@ -121,8 +121,11 @@ func (c *checker) sources(p secretPlace) (found []secretSource) {
 	if text := strings.TrimSpace(os.Getenv(p.env())); text != "" {
 		found = append(found, secretSource{name: "$" + p.env(), key: p.key, text: text})
 	}
-	if file := os.Getenv(p.env() + "_FILE"); file != "" {
-		file = c.absolute(file)
+	if name := os.Getenv(p.env() + "_FILE"); name != "" {
+		file := c.absolute(name)
+		if _, err := os.Stat(file); err != nil && maybeSecret(name) {
+			c.problem(p.key, "$%s_FILE names no file; write the path of one there, and the secret itself into that", p.env())
+		}
 		found = append(found, secretSource{name: fmt.Sprintf("the file %s ($%s_FILE)", file, p.env()), key: p.key, file: file})
 		c.guardSecretFile(p.key, file)
 	}

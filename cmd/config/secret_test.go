@@ -146,6 +146,8 @@ func TestASecretHasOneSource(t *testing.T) {
 			problem: "5: salesforce.auth.client_secret_file: reading the file FOLDER/gone: no such file or directory"},
 		{name: "the secret in the place of its file's name", key: "client_secret_file: 4B2E1F0C9D8A7B6C5D4E3F2A1B0C9D8E7F",
 			problem: "5: salesforce.auth.client_secret_file: names no file; write the path of one here, and the secret itself into that"},
+		{name: "the secret in the place of its file's name, in the environment", env: map[string]string{env + "_FILE": "4B2E1F0C9D8A7B6C5D4E3F2A1B0C9D8E7F"},
+			problem: "3: salesforce.auth.client_secret: $QUALIFYD_SALESFORCE_AUTH_CLIENT_SECRET_FILE names no file; write the path of one there, and the secret itself into that"},
 		{name: "a long name of a file that is not there", key: "client_secret_file: secrets/4B2E1F0C9D8A7B6C5D4E3F2A1B0C9D8E7F",
 			problem: "5: salesforce.auth.client_secret_file: reading the file FOLDER/secrets/4B2E1F0C9D8A7B6C5D4E3F2A1B0C9D8E7F: no such file or directory"},
 		{name: "an empty file", key: "client_secret_file: empty",
