@@ -634,3 +634,19 @@ func TestHowFarApartPassesAreKept(t *testing.T) {
 		}
 	}
 }
+
+// A value that is waited for is looked for where it may turn up, and nowhere else.
+func TestAMissingStageHasOnlyOpportunitiesDescribedAgain(t *testing.T) {
+	c := stageCampaign()
+	c.Value = "Closed Wno"
+	running(t, one(c), func(w *world) {
+		w.Known("Ann")
+		w.Passes(1)
+		w.Asked("")
+		w.After(11 * time.Minute)
+		w.Passes(1)
+		if got := w.Asked("/describe"); got != 1 {
+			t.Errorf("got %d describes, want one of Opportunity", got)
+		}
+	})
+}

@@ -202,8 +202,8 @@ func (t *pass) parkedOn(object rules.Object) bool {
 	for _, rule := range t.rules {
 		on, _ := rule.WatchedField()
 		unrecognised := rule.CodeField != "" && rule.Object == object && t.codeField(rule.Campaign, object) == ""
-		conversions := rule.NeedsConversion() && object == rules.Lead
-		if rule.Parked != "" && (on == object || conversions) || rule.Blind && object != rules.Opportunity || unrecognised {
+		conversions := object == rules.Lead && rule.NeedsConversion() && len(missing(d, conversionFields)) > 0
+		if rule.Parked != "" && on == object || conversions || rule.Blind && object != rules.Opportunity || unrecognised {
 			return true
 		}
 	}
@@ -360,6 +360,9 @@ func (ds describes) blindness(c rules.Campaign) (why string, blind bool) {
 	return why, blind
 }
 
+// conversionFields say whether a Lead is converted with an Opportunity.
+var conversionFields = []string{rules.IsConverted, "ConvertedOpportunityId"}
+
 // conversionHidden tells what cannot be read of that which says whether a Lead is converted with an Opportunity; "" where nothing, or where no rule asks.
 func (ds describes) conversionHidden(c rules.Campaign) string {
 	if !c.NeedsConversion() {
@@ -372,7 +375,7 @@ func (ds describes) conversionHidden(c rules.Campaign) string {
 	if !known || d.Gone {
 		return ""
 	}
-	hidden := missing(d, []string{rules.IsConverted, "ConvertedOpportunityId"})
+	hidden := missing(d, conversionFields)
 	if len(hidden) == 0 {
 		return ""
 	}
