@@ -269,7 +269,7 @@ func (t Transition) String() string {
 	switch {
 	case t.Field == IsConverted && t.Object == Opportunity:
 		return fmt.Sprintf("%s %s was created for the converted Lead at %s (proof: %s)", t.Object, t.RecordID, stamp(t.At), t.Proof)
-	case t.Field == IsConverted:
+	case t.conversion():
 		return fmt.Sprintf("%s %s was converted at %s (proof: %s)", t.Object, t.RecordID, stamp(t.At), t.Proof)
 	case t.Proof == ByCreation: // it may have been another's before, at another value
 		return fmt.Sprintf("%s %s was created at %s, and its %s was %q when it was first seen as the referral's (proof: %s)",
@@ -278,6 +278,11 @@ func (t Transition) String() string {
 		return fmt.Sprintf("%s of %s %s became %q at %s (proof: %s)", t.Field, t.Object, t.RecordID, t.To, stamp(t.At), t.Proof)
 	}
 	return fmt.Sprintf("%s of %s %s went from %q to %q at %s (proof: %s)", t.Field, t.Object, t.RecordID, t.From, t.To, stamp(t.At), t.Proof)
+}
+
+// conversion tells whether a Lead was seen to be converted, and not only to have been found so.
+func (t Transition) conversion() bool {
+	return t.Object == Lead && t.Field == IsConverted && t.From == "false"
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }

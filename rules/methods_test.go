@@ -266,7 +266,7 @@ func TestMadeByConversion(t *testing.T) {
 
 // The ledger tells a conversion from the creation of the Opportunity that a converted Lead took.
 func TestConversionsInWords(t *testing.T) {
-	converted := rules.Transition{Object: rules.Lead, RecordID: "L", Field: rules.IsConverted, To: "true", At: at("11 10:00"), Proof: rules.BySnapshot}
+	converted := rules.Transition{Object: rules.Lead, RecordID: "L", Field: rules.IsConverted, From: "false", To: "true", At: at("11 10:00"), Proof: rules.BySnapshot}
 	if got, want := converted.String(), "Lead L was converted at 2026-11-11 10:00:00Z (proof: snapshot)"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

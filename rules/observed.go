@@ -133,6 +133,9 @@ func observedConversion(rule Rule, r Referral, lead Linked, all []Linked) []Obse
 	if v, unfit := lead.unfit(); unfit {
 		return discounted(seen, v.Sentence)
 	}
+	if lead.OpportunityID == "" && rule.Parked == FieldUnreadable { // which it was may be what cannot be read
+		return discounted(seen, rule.ParkedWhy)
+	}
 	if lead.OpportunityID == "" {
 		return discounted(seen, withoutOpportunity(lead).Sentence)
 	}

@@ -51,7 +51,7 @@ func (o Observation) InWords() string {
 	switch {
 	case o.Field == IsConverted && o.Object == Opportunity:
 		return record + " was created for the converted Lead"
-	case o.Field == IsConverted:
+	case o.conversion():
 		return record + " was converted"
 	case o.Proof == "":
 		return fmt.Sprintf("%s: %s was %q when first seen", record, o.Field, o.To)

@@ -318,7 +318,7 @@ func (t *teller) link(l rules.Linked) Link {
 		out.Values = append(out.Values, Value{rules.IsConverted, v.Text, v.At})
 	}
 	if l.ConvertedOn != "" {
-		out.Became = conversionInWords(l)
+		out.Became = t.conversionInWords(l)
 	}
 	return out
 }
@@ -337,15 +337,20 @@ func stateOf(l rules.Linked) string {
 	return ""
 }
 
-func conversionInWords(lead rules.Linked) string {
+func (t *teller) conversionInWords(lead rules.Linked) string {
 	var into []string
 	if lead.ContactID != "" {
 		into = append(into, "Contact "+lead.ContactID)
 	}
-	if lead.OpportunityID != "" {
+	switch {
+	case lead.OpportunityID != "":
 		into = append(into, "Opportunity "+lead.OpportunityID)
-	} else {
+	case t.rule.Parked == rules.FieldUnreadable: // that of the Opportunity, maybe
+	default:
 		into = append(into, "no Opportunity")
+	}
+	if len(into) == 0 {
+		return "converted on " + lead.ConvertedOn
 	}
 	return "converted on " + lead.ConvertedOn + " into " + strings.Join(into, " and ")
 }
@@ -377,9 +382,11 @@ func (t *teller) actual() []string {
 		v, seen := l.Values[t.rule.Target.Field]
 		switch {
 		case object == rules.Lead && t.rule.NeedsConversion() && l.Values[rules.IsConverted].Text == "true":
-			actual = append(actual, fmt.Sprintf("Lead %s was %s", l.RecordID, conversionInWords(l)))
-		case object == rules.Lead && t.rule.NeedsConversion() && l.Values[rules.IsConverted].Text == "":
+			actual = append(actual, fmt.Sprintf("Lead %s was %s", l.RecordID, t.conversionInWords(l)))
+		case object == rules.Lead && t.rule.NeedsConversion() && l.Created.IsZero():
 			actual = append(actual, fmt.Sprintf("Lead %s was never seen", l.RecordID))
+		case object == rules.Lead && t.rule.NeedsConversion() && l.Values[rules.IsConverted].Text == "":
+			actual = append(actual, fmt.Sprintf("Lead %s: IsConverted was never seen", l.RecordID))
 		case object == rules.Lead && t.rule.NeedsConversion():
 			actual = append(actual, fmt.Sprintf("Lead %s is not converted", l.RecordID))
 		case object == watched && seen:

@@ -195,6 +195,26 @@ func TestExplainTellsWhatWaitsForAPerson(t *testing.T) {
 		ann, _ := w.known("Ann", 101)
 		w.wantNext(w.told(ann, "field_unreadable", "Status was never seen"), desk.SalesforceAdmin, "read access")
 	})
+	t.Run("whether Leads are converted is hidden", func(t *testing.T) {
+		w := newWorld(t, campaignOf(converts))
+		w.org.HideField("Lead", "IsConverted")
+		w.open()
+		ann, lead := w.known("Ann", 101)
+		s := w.told(ann, "field_unreadable", "may not read Lead.IsConverted")
+		if want := []string{"Lead " + lead + ": IsConverted was never seen"}; !slices.Equal(s.Condition.Actual, want) {
+			t.Errorf("actual: got %q, want %q", s.Condition.Actual, want)
+		}
+	})
+	t.Run("what Leads are converted into is hidden", func(t *testing.T) {
+		w := newWorld(t, campaignOf(converts))
+		w.org.HideField("Lead", "ConvertedOpportunityId")
+		w.open()
+		ann, lead := w.known("Ann", 101)
+		w.org.Convert(lead, sandbox.Conversion{})
+		w.pass()
+		w.told(ann, "field_unreadable", "may not read Lead.ConvertedOpportunityId")
+		w.run("explain", ann.Code).wantNot("no Opportunity")
+	})
 	t.Run("a record existed before, until a pin", func(t *testing.T) {
 		w := newWorld(t, campaignOf(toStatus))
 		lead := w.org.Create("Lead", sandbox.Fields{"LastName": "Cleo", "Company": "Acme", "Email": "cleo@example.com"})
@@ -402,4 +422,23 @@ func TestLongLinesAreBrokenBetweenWords(t *testing.T) {
 			t.Errorf("got %q, want what is broken off further in", l)
 		}
 	}
+}
+
+// A rule that watches IsConverted like a field has first looks and creations like any other.
+func TestExplainDoesNotCallALeadConvertedThatIsNot(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, campaignOf("{method: lead_field_changes, field: IsConverted, value: true}"))
+	w.open()
+	ann, lead := w.known("Ann", 101)
+	w.told(ann, "value_not_reached", `Lead `+lead+`: IsConverted was "false" when first seen`)
+	w.org.Convert(lead, sandbox.Conversion{})
+	w.pass()
+	w.told(ann, "qualified", "Lead "+lead+" was converted at ")
+
+	bob := w.refer("Bob", 101)
+	w.pass()
+	born := w.lead(bob)
+	w.org.Convert(born, sandbox.Conversion{})
+	w.pass()
+	w.told(bob, "qualified", "Lead "+born+" was created at ", `its IsConverted was "true" when it was first seen`)
 }
