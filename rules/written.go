@@ -68,10 +68,12 @@ func (s *Snapshot) Asked(values map[string]string, from, to time.Time) {
 }
 
 // Copied notes that Salesforce has copied into the record, at an instant, what another one has, by a merge or a conversion: what we wrote there, and was not
-// seen to be something else since, is our doing here as well. Salesforce may show it in another spelling than we wrote it in: 5 as 5.0.
+// seen to be something else since, is our doing here as well. Salesforce may show it in another spelling than we wrote it in: 5 as 5.0. Whether it is one
+// cannot be told of a field without a type, which is hidden.
 func (s *Snapshot) Copied(from Snapshot, types map[string]Type, at time.Time) {
 	for _, w := range from.Wrote {
-		if v, seen := from.Values[w.Field]; !seen || Equal(types[w.Field], v.Text, w.Value) {
+		v, seen := from.Values[w.Field]
+		if t := types[w.Field]; !seen || t == "" || Equal(t, v.Text, w.Value) {
 			s.noteWritten(Written{w.Field, w.Value, at, at})
 		}
 	}

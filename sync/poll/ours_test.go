@@ -160,6 +160,34 @@ func TestWhatWeMarkedSomeHoursAheadQualifiesNobody(t *testing.T) {
 	})
 }
 
+// Nor does it where Salesforce shows it in another spelling than we wrote it in, its history too.
+func TestANumberThatWeMarkedSomeHoursAheadQualifiesNobody(t *testing.T) {
+	all := markingAndWatching()
+	all[0].Fields = append(creating(all[0], rules.Update).Fields, rules.Mapping{To: "Watched__c", Fixed: "5"})
+	all[1].Field, all[1].Value = "Watched__c", "5"
+	story(t, all, func(w *world) {
+		w.org.AddField("Lead", sandbox.FieldDef{Name: "Watched__c", Label: "Watched", Type: "double", Precision: 9, Scale: 2})
+		w.org.Track("Lead", "Watched__c", true)
+		w.Passes(1)
+		ann := w.Known("Ann", 201)
+		lead := w.Lead(ann, sandbox.Fields{codeField: ""})
+		w.After(26 * time.Hour)
+		w.Passes(1)
+		w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: ann.Email})
+		w.ahead = 6 * time.Hour
+		w.TryPass()
+		w.ahead = 0
+		w.After(time.Minute)
+		w.Passes(1)
+		w.After(6 * time.Hour)
+		w.Passes(2)
+		if w.org.Get("Lead", lead)["Watched__c"] == nil {
+			t.Fatal("the Lead that we marked has nothing in the field")
+		}
+		w.WantOnly()
+	})
+}
+
 // What we marked is ours, though the answer to that alone told a time before that of the request.
 func TestWhatWeMarkedWithAnAnswerFromThePastQualifiesNobody(t *testing.T) {
 	running(t, markingAndWatching(), func(w *world) {
@@ -331,6 +359,39 @@ func TestWhatAMergeTakesOverOfOursIsOursInAnotherSpelling(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Nor does it tell its type while it is hidden.
+func TestWhatAMergeTakesOverOfOursIsOursThoughTheFieldIsHiddenMeanwhile(t *testing.T) {
+	all := markingAndWatching()
+	all[0].Fields = append(creating(all[0], rules.Update).Fields, rules.Mapping{To: "Watched__c", Fixed: "5"})
+	all[1].Field, all[1].Value = "Watched__c", "5"
+	story(t, all, func(w *world) {
+		w.org.AddField("Lead", sandbox.FieldDef{Name: "Watched__c", Label: "Watched", Type: "double", Precision: 9, Scale: 2})
+		w.Passes(1)
+		ann := w.Known("Ann", 201)
+		stays := w.Lead(ann, sandbox.Fields{codeField: ""})
+		w.After(time.Minute)
+		other := w.Lead(ann, sandbox.Fields{codeField: ""})
+		w.After(26 * time.Hour)
+		w.Passes(1)
+		w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: ann.Email})
+		w.Passes(2)
+		ours := w.org.Get("Lead", other)["Watched__c"]
+		if ours == nil {
+			t.Fatal("the Lead that we marked has nothing in the field")
+		}
+		w.org.HideField("Lead", "Watched__c")
+		w.Passes(1)
+		w.org.Merge("Lead", stays, other)
+		w.org.Update("Lead", stays, sandbox.Fields{"Watched__c": ours}) // a part of the merge
+		w.After(time.Minute)
+		w.Passes(2)
+		w.org.ShowField("Lead", "Watched__c")
+		w.After(11 * time.Minute)
+		w.Passes(3)
+		w.WantOnly()
+	})
 }
 
 // What we wrote into a Lead may be taken over from one record to the next before anybody looks.
