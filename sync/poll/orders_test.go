@@ -38,6 +38,22 @@ func TestAPinLiftsABlock(t *testing.T) {
 	})
 }
 
+// Another policy does not look at the other object any more; what is said about a block by a record of it is put right all the same.
+func TestABlockByTheOtherObjectIsSaidToBeOfAFormerPolicy(t *testing.T) {
+	running(t, one(fieldCampaign()), func(w *world) {
+		w.org.Create("Contact", with(sandbox.Fields{"LastName": "Ann", "Email": "ann@example.com"}, []sandbox.Fields{Old()}))
+		ann := w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+		w.Passes(2)
+		w.WantNot(ann, rules.ExistingRecord)
+		w.Configure(func(o *poll.Options) { o.Campaigns[0].Duplicates = rules.Update })
+		w.Passes(1)
+		w.WantNot(ann, rules.ExistingRecord)
+		if got := w.Referral(ann).Verdict.Sentence; !strings.Contains(got, "duplicates was do_nothing") {
+			t.Errorf("a block when duplicates is update by now: got %q, want it said that it was do_nothing", got)
+		}
+	})
+}
+
 // Another policy lifts no block by itself; what is said about it is true all the same.
 func TestABlockOfAFormerPolicyIsSaidToBeOne(t *testing.T) {
 	blocked(t, fieldCampaign(), func(w *world, ann sandbox.User, _ string) {
