@@ -43,14 +43,15 @@ func (t *pass) takeEffectOf(c rules.Campaign) error {
 				return err
 			}
 		}
-		if known.Effective.After(later(t.since().Add(clockSlack), known.EffectiveFrom)) { // set in a pass that was told a wrong time
+		ahead := t.since().Add(clockSlack) // what is after that was set in a pass that was told a wrong time, or in the one after it
+		if known.Effective.After(later(ahead, known.EffectiveFrom)) {
 			known.Effective, known.FirstWhole = later(t.first, known.EffectiveFrom), t.first
-			if known.RuleSince.After(t.first) {
-				known.RuleSince = t.first
-			}
+		}
+		if known.RuleSince.After(ahead) {
+			known.RuleSince = t.first
 		}
 		known = effectOf(known, c, t.since())
-		if known.Fingerprint == before.Fingerprint && known.Effective.Equal(before.Effective) &&
+		if known.Fingerprint == before.Fingerprint && known.Effective.Equal(before.Effective) && known.RuleSince.Equal(before.RuleSince) &&
 			known.EffectiveFrom.Equal(before.EffectiveFrom) && known.EffectiveDay == before.EffectiveDay {
 			return nil
 		}

@@ -471,6 +471,36 @@ func TestARuleThatChangesInTheFutureIsNotPutOff(t *testing.T) {
 	})
 }
 
+// Nor is what the brake holds by such a rule, set to reach back, taken for an earlier rule's for a year.
+func TestARuleThatChangesAfterATimeInTheFutureIsTheOneThatHolds(t *testing.T) {
+	c := fieldCampaign()
+	c.Brake = rules.Brake{Count: 1, Window: time.Hour}
+	running(t, one(c), func(w *world) {
+		w.ahead = 365 * 24 * time.Hour
+		w.TryPass()
+		w.ahead = 0
+		w.After(time.Minute)
+		changed := c
+		changed.Value, changed.EffectiveFrom = "Working - Contacted", serviceTimeAtStart().AddDate(0, -1, 0)
+		w.Configure(func(o *poll.Options) { o.Campaigns = one(changed) })
+		w.Passes(2)
+		for _, name := range []string{"Ann", "Bob"} {
+			w.Status(w.Lead(w.Known(name)), "Working - Contacted")
+		}
+		w.Passes(2)
+		w.Act(func(tx *store.Tx) error {
+			held, err := tx.Held()
+			if n := len(held[rules.HeldByBrake]); n != 1 {
+				t.Errorf("got %d held by the brake, want 1", n)
+			}
+			if n, _ := poll.HeldOfEarlierRule(tx, changed); n != 0 {
+				t.Errorf("got %d held by an earlier rule, want none", n)
+			}
+			return err
+		})
+	})
+}
+
 // A pass that is told a time hours ago makes nothing count that was before the campaign was known, nor before a rule that changes in that very pass.
 func TestAPassFromThePastGivesARuleNoPast(t *testing.T) {
 	for name, changes := range map[string]bool{"the rule stays": false, "the rule changes": true} {
