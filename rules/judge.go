@@ -188,14 +188,10 @@ func judgeStage(rule Rule, r Referral, lead Linked, all []Linked) Verdict {
 		return not(NotConverted, fmt.Sprintf("Lead %s is not converted", lead.RecordID))
 	}
 	var verdicts []Verdict
-	own, bad := unusable(lead, find(all, lead.OpportunityID), nil)
-	if bad = bad && lead.OpportunityID != ""; bad {
-		verdicts = append(verdicts, own)
+	if v, bad := unusable(lead, find(all, lead.OpportunityID), nil); bad && lead.OpportunityID != "" {
+		verdicts = append(verdicts, v) // one that a person pinned beside it may qualify all the same
 	}
 	for _, o := range taken(lead, all) {
-		if bad && o.RecordID == lead.OpportunityID {
-			continue // one that a person pinned beside it may qualify all the same
-		}
 		if v, unfit := o.unfit(); unfit {
 			verdicts = append(verdicts, v)
 			continue
