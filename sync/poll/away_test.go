@@ -505,6 +505,24 @@ func TestAConversionIntoWhatMayNotBeReadIsNotDenied(t *testing.T) {
 	})
 }
 
+// Nor is the stage said to be misspelt then.
+func TestAStageOfWhatMayNotBeReadIsNotTakenForMisspelt(t *testing.T) {
+	running(t, one(stageCampaign()), func(w *world) {
+		ann := w.Known("Ann")
+		w.Lead(ann)
+		w.Passes(1)
+		w.org.HideObject("Opportunity")
+		for range 2 { // a describe is asked for after ten minutes, and fails
+			w.After(11 * time.Minute)
+			mustContain(t, "a pass without Opportunities", w.TryPass(), "Opportunity")
+		}
+		w.WantNot(ann, rules.FieldUnreadable)
+		if got := w.Referral(ann).Verdict.Sentence; !strings.Contains(got, "may not read Opportunities") {
+			t.Errorf("got %q, want it said that no Opportunity may be read", got)
+		}
+	})
+}
+
 // Leads come back into sight of a campaign that watches Contacts: what one with the code was converted into is found within minutes.
 func TestLeadsThatComeBackLeadToTheirContactsWithinMinutes(t *testing.T) {
 	c := contactCampaign()

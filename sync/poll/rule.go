@@ -325,6 +325,9 @@ func (ds describes) resolve(c rules.Campaign) rules.Rule {
 	if !known {
 		return rule // describe failed in this pass; its queries do too
 	}
+	if d.Gone && rule.Parked != "" {
+		return rule // which says what may not be read; the field has nothing to do with it
+	}
 	f, ok := d.Field(name)
 	if !ok {
 		rule.Parked = rules.FieldUnreadable
