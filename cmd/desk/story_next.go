@@ -190,13 +190,13 @@ func (t *teller) onceItCounts() string {
 	return ""
 }
 
-// nextConversion: the pass that sees a conversion may not have come to reading what it made. Where nothing waits to be read, the Opportunity is another's.
+// nextConversion: the pass that sees a conversion may not have come to reading what it made. What has no link, and is not waited for, is another's.
 func (t *teller) nextConversion() Next {
 	for _, l := range t.records {
 		if l.Values[rules.IsConverted].Text != "true" || l.OpportunityID == "" {
 			continue
 		}
-		if _, linked := t.LinkTo(l.OpportunityID); !linked && !t.toRead {
+		if _, linked := t.LinkTo(l.OpportunityID); !linked {
 			return t.operator("its Opportunity is another referral's, by the code on it or a pin; if it is this one's: %s", t.pin(l.OpportunityID))
 		}
 		return Next{Nobody, "the next pass reads what the conversion made (qualifyd poll does so at once)"}

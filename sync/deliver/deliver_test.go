@@ -515,6 +515,7 @@ func TestWhatIsKeptInASandboxIsToldOnce(t *testing.T) {
 		var log bytes.Buffer
 		w.update(func(tx *store.Tx) error { return tx.SetOwner(store.Owner{OrgID: "00D", Sandbox: true}) })
 		w.deliverer = deliver.New(deliver.Options{Store: w.store, ReferralFactory: w.client, Log: zerolog.New(&log)})
+		same(t, "run with nothing owed", w.run(), error(nil))
 		for range 3 {
 			w.owe()
 			for range 100 {
