@@ -31,8 +31,9 @@ func (t *pass) joinNew(ctx context.Context) error {
 		// What was not found may merely not have been read: nobody is joined on half an answer.
 		waiting = slices.DeleteFunc(waiting, func(r rules.Referral) bool {
 			c, _ := t.campaign(r.CampaignID)
-			t.unjoined[c.ID] = t.unjoined[c.ID] || t.lookupFailed(c)
-			return t.lookupFailed(c)
+			failed := t.lookupFailed(c) || t.given[r.ID] != "" && t.anyObject(t.anyLookupFailed)
+			t.unjoined[c.ID] = t.unjoined[c.ID] || failed
+			return failed
 		})
 		for group := range slices.Chunk(waiting, joinedAtOnce) {
 			if err := t.join(ctx, group, found, asked); err != nil {

@@ -426,6 +426,32 @@ func TestALostCreateIsFoundThoughTheReferralsEmailChanged(t *testing.T) {
 	})
 }
 
+// While the look-up by e-mail fails on the former object, what it has not found may be there all the same.
+func TestALostCreateIsWaitedForWhileItsFormerObjectCannotBeLookedUp(t *testing.T) {
+	c := creating(noRuleCampaign(), rules.Update)
+	c.CodeField = ""
+	running(t, one(c), func(w *world) {
+		ann := w.Refer("Ann")
+		w.org.SetFault(lostAndDown(isCreate))
+		w.TryPass()
+		w.org.SetFault(nil)
+		w.Fail("FROM Lead WHERE Email", "UNKNOWN_EXCEPTION")
+		w.Configure(func(o *poll.Options) {
+			o.Campaigns[0].Object, o.Campaigns[0].Mode = rules.Contact, rules.CreateContact
+			o.Campaigns[0].Fields = o.Campaigns[0].Fields[:1]
+		})
+		for range 6 {
+			w.After(time.Minute)
+			mustContain(t, "a pass whose look-up fails", w.TryPass(), "look-up of Leads by Email")
+		}
+		w.Heal()
+		w.After(time.Minute)
+		w.Passes(1)
+		w.WantRecords("Contact", 0)
+		w.WantLinks(ann, w.org.IDs("Lead")...)
+	})
+}
+
 // The Lead that we made is there, though the campaign has turned to Contacts since: as for who had an answer, nothing else is made.
 func TestALostCreateIsFoundThoughTheCampaignsObjectChanged(t *testing.T) {
 	c := creating(noRuleCampaign(), rules.Update)
