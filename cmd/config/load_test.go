@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -265,16 +266,19 @@ func TestWhatShowWritesLoadsAsTheSameConfig(t *testing.T) {
 }
 
 func TestThePageAndTheMetricsCannotShareAPort(t *testing.T) {
-	for listen, refused := range map[string]bool{
-		"127.0.0.1:8321": true, ":8321": true, "0.0.0.0:8321": true, "[::]:8321": true,
-		"127.0.0.1:9321": false, "10.0.0.5:8321": false, "": false,
+	const fixed = "127.0.0.1:8321"
+	for listen, refused := range map[[2]string]bool{
+		{fixed, fixed}: true, {fixed, ":8321"}: true, {fixed, "0.0.0.0:8321"}: true, {fixed, "[::]:8321"}: true,
+		{fixed, "127.0.0.1:9321"}: false, {fixed, "10.0.0.5:8321"}: false, {fixed, ""}: false, {"127.0.0.1:0", ":0"}: false,
 	} {
+		page, metrics := listen[0], listen[1]
 		t.Setenv("QUALIFYD_SALESFORCE_AUTH_CLIENT_SECRET", "secret")
 		t.Setenv("QUALIFYD_REFERRAL_FACTORY_API_KEY", "api-key")
-		path := writeConfig(t, t.TempDir(), minimal("", "")+"console: {listen: \"127.0.0.1:8321\"}\nmetrics: {listen: \""+listen+"\"}\n")
+		path := writeConfig(t, t.TempDir(), minimal("", "")+fmt.Sprintf("console: {listen: %q}\nmetrics: {listen: %q}\n", page, metrics))
 		_, _, err := Load(path)
-		if got := err != nil && strings.Contains(err.Error(), "metrics.listen: \""+listen+"\" takes the port of console.listen"); got != refused || !refused && err != nil {
-			t.Errorf("metrics.listen %q beside the page's 127.0.0.1:8321: got %v, want it refused: %v", listen, err, refused)
+		said := fmt.Sprintf("metrics.listen: %q takes the port of console.listen", metrics)
+		if got := err != nil && strings.Contains(err.Error(), said); got != refused || !refused && err != nil {
+			t.Errorf("metrics.listen %q beside the page's %q: got %v, want it refused: %v", metrics, page, err, refused)
 		}
 	}
 }

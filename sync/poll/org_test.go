@@ -584,25 +584,25 @@ func TestASessionThatDiesBetweenPassesIsRenewed(t *testing.T) {
 	})
 }
 
-// A code field that was never there, be it misspelled or hidden from the start, is said once, and so is that it came.
+// A code field that was never there, be it misspelled or hidden from the start, is said once, and so is that it came, and went.
 func TestACodeFieldThatNobodyEverSawIsSaid(t *testing.T) {
 	story(t, one(fieldCampaign()), func(w *world) {
 		var log bytes.Buffer
 		w.org.HideField("Lead", codeField)
 		w.Configure(func(o *poll.Options) { o.Log = zerolog.New(&log) })
-		told := func(when string, never, again int) {
+		told := func(when string, never, lost, read int) {
 			t.Helper()
-			got := []int{strings.Count(log.String(), "there is no such field"), strings.Count(log.String(), "can be read again")}
-			if want := []int{never, again}; !slices.Equal(got, want) {
-				t.Errorf("%s: told %v times that the codes cannot and can be read, want %v:\n%s", when, got, want, log.String())
+			got := []int{strings.Count(log.String(), "there is no such field"), strings.Count(log.String(), "any more"), strings.Count(log.String(), "can be read")}
+			if want := []int{never, lost, read}; !slices.Equal(got, want) {
+				t.Errorf("%s: told %v times that there is no such field, that it is gone, and that it can be read; want %v:\n%s", when, got, want, log.String())
 			}
 		}
 		w.Pass()
-		told("the first pass", 1, 0)
+		told("the first pass", 1, 0, 0)
 		w.After(25 * time.Hour)
 		w.Restart()
 		w.Passes(3)
-		told("a day later", 1, 0)
+		told("a day later", 1, 0, 0)
 		ann := w.Known("Ann")
 		w.Passes(1)
 		lead := w.Lead(ann)
@@ -611,7 +611,10 @@ func TestACodeFieldThatNobodyEverSawIsSaid(t *testing.T) {
 		w.org.ShowField("Lead", codeField)
 		w.After(25 * time.Hour)
 		w.Passes(2)
-		told("the field came", 1, 1)
+		told("the field came", 1, 0, 1)
+		w.org.HideField("Lead", codeField)
+		w.Passes(3)
+		told("the field went", 1, 1, 1)
 	})
 }
 

@@ -257,7 +257,7 @@ func (t *pass) noteCodes(tx *store.Tx, c rules.Campaign, known *store.Campaign) 
 	case !readable:
 		log.Warn().Msg("there is no such field that the Salesforce user may read; until there is, records are found by their e-mail only, whoever's code they have")
 	case known.CodesHidden:
-		log.Info().Msg("the referral codes can be read again")
+		log.Info().Msg("the referral codes can be read")
 	}
 	known.CodesHidden = !readable
 	return tx.PutCampaign(*known)
