@@ -80,9 +80,15 @@ func (t *pass) takeEffectOf(c rules.Campaign) error {
 	}, true)
 }
 
-// since is from when counts what this pass is the first to know: its first answer, or the pass before where that answer tells a time before that. Should it be
-// the one before that was told a wrong time, a later pass puts it right.
-func (t *pass) since() time.Time { return later(t.first, t.before) }
+// since is from when counts what this pass is the first to know: its first answer, or the pass before where that answer tells a time well before that. Should
+// it be the one before that was told a wrong time, a later pass puts it right. What is read in this pass is to be the baseline, so that some seconds, by which
+// Salesforce's machines may disagree, are not waited for.
+func (t *pass) since() time.Time {
+	if t.before.Sub(t.first) > time.Minute {
+		return t.before
+	}
+	return t.first
+}
 
 // effectOf is what is to be remembered of a campaign in view of its config. now is from when what is new counts.
 //

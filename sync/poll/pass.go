@@ -25,7 +25,7 @@ type pass struct {
 	problems  []error // what the pass goes on from
 
 	first, now time.Time // Dates of the pass's first answer and of its newest
-	before     time.Time // when the pass before this one last asked, in whole seconds; zero where there was none
+	before     time.Time // when the pass before this one last asked; zero where there was none
 	cost       int       // API calls that are counted in the store
 	allowance  allowance
 
@@ -121,7 +121,7 @@ func (t *pass) open(ctx context.Context) error {
 			return err
 		}
 		last, err := tx.LastPass()
-		t.before = last.At.Truncate(time.Second)
+		t.before = last.At
 		return err
 	})
 	if err != nil {
