@@ -49,8 +49,8 @@ func beforeRecords(rule Rule, r Referral) (v Verdict, decided bool) {
 	return Verdict{}, false
 }
 
-// withoutRecord is the verdict where no record of the object that decides is the referral's. One that has another's code as well, or that is of the other object,
-// may carry its code or e-mail all the same.
+// withoutRecord is the verdict where no record of the object that decides is the referral's. One that has another's code as well, or that is of the
+// other object, may carry its code or e-mail all the same.
 func withoutRecord(rule Rule, r Referral) Verdict {
 	if r.Refused != "" {
 		return not(JoinRefused, "Salesforce refused the record for the referral: "+r.Refused)

@@ -76,9 +76,11 @@ func (t *teller) nextByPeople() (Next, bool) {
 	case rules.NoRule:
 		return Next{Admin, fmt.Sprintf("choose a qualify.method for campaign %d; or the operator: %s", t.CampaignID, t.byHand())}, true
 	case rules.ValueUnknown:
-		return Next{Admin, "correct the campaign's value in the config (qualifyd values or stages lists them); or have it added in Salesforce, which is seen within ten minutes"}, true
+		return Next{Admin, "correct the campaign's value in the config (qualifyd values or stages lists them); or have it added in Salesforce, " +
+			"which is seen within ten minutes"}, true
 	case rules.FieldUnreadable:
-		return Next{SalesforceAdmin, "give the Salesforce user read access to the field, which is seen within ten minutes; or the admin: correct its name in the config (qualifyd fields lists them)"}, true
+		return Next{SalesforceAdmin, "give the Salesforce user read access to the field, which is seen within ten minutes; or the admin: " +
+			"correct its name in the config (qualifyd fields lists them)"}, true
 	case rules.ExistingRecord:
 		return t.operator("if the person is no known customer after all: %s --reason TEXT; or, once the old record is deleted or the campaign's duplicates are "+
 			"another: qualifyd referrals rejudge %d", t.pin(t.blocker()), t.ID), true

@@ -64,8 +64,8 @@ func otherPolicies(one rules.Campaign, n *cases) string {
 	case newer == n.blocked:
 		return text + fmt.Sprintf("; with create_new, all %d would get a new %s, and only that one could qualify them.", n.blocked, one.Object)
 	case newer > 0:
-		return text + fmt.Sprintf("; with create_new, %d would get a new %s and %d, who were there from the start, would wait for a newer one, and only that one could qualify them.",
-			newer, one.Object, n.blocked-newer)
+		return text + fmt.Sprintf("; with create_new, %d would get a new %s and %d, who were there from the start, would wait for a newer one, "+
+			"and only that one could qualify them.", newer, one.Object, n.blocked-newer)
 	}
 	return text + fmt.Sprintf("; with create_new, all %d would wait for a newer %s, and only that one could qualify them.", n.blocked, one.Object)
 }

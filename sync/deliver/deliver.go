@@ -8,9 +8,9 @@
 //	record    done; or parked, when it is refused for good; or left as it is, when nobody knows
 //
 // An entry with a reservation is read back before anything else, and sent again only if the user still is as before [ResendAfter] after the
-// reservation by the service's clock. Several entries are under way at once, each in one pair of hands. An order may turn an entry into its opposite at any moment; while the outcome of a request for what was
-// wanted before is open, nothing is sent. So each verdict and each order has its effect at most once, and nothing is lost by a crash at any
-// point.
+// reservation by the service's clock. Several entries are under way at once, each in one pair of hands. An order may turn an entry into its opposite
+// at any moment; while the outcome of a request for what was wanted before is open, nothing is sent. So each verdict and each order has its effect at
+// most once, and nothing is lost by a crash at any point.
 package deliver
 
 import (

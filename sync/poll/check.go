@@ -37,7 +37,8 @@ func CheckRules(ctx context.Context, o Options) ([]rules.Rule, error) {
 			for _, m := range c.Fields {
 				if _, known := d.Field(m.To); !known {
 					rule.Parked = rules.JoinRefused
-					rule.ParkedWhy = fmt.Sprintf("fields fills %s, and %s has no such field that the Salesforce user may see%s", m.To, c.Object, didYouMean(rules.Near(names(d), m.To)))
+					rule.ParkedWhy = fmt.Sprintf("fields fills %s, and %s has no such field that the Salesforce user may see%s",
+						m.To, c.Object, didYouMean(rules.Near(names(d), m.To)))
 					break
 				}
 			}
