@@ -182,12 +182,27 @@ func (c *checker) listen(key, address string, loopbackOnly bool) {
 	}
 }
 
-// collide tells whether two addresses cannot both be listened at. Port 0 is a free one each time.
+// collide tells whether the page's address, which is on loopback, and that of the metrics cannot both be listened at. Port 0 is a free one each time; 0.0.0.0 takes
+// no port of ::1.
 func collide(page, metrics string) bool {
 	pageHost, pagePort, err := net.SplitHostPort(page)
 	host, port, metricsErr := net.SplitHostPort(metrics)
-	everywhere := host == "" || net.ParseIP(host).IsUnspecified()
-	return err == nil && metricsErr == nil && port == pagePort && port != "0" && (everywhere || host == pageHost)
+	if err != nil || metricsErr != nil || port != pagePort || port == "0" {
+		return false
+	}
+	pageIP, ip := addressOf(pageHost), addressOf(host)
+	if ip.IsUnspecified() && ip.To4() != nil {
+		return pageIP.To4() != nil
+	}
+	return host == "" || ip.IsUnspecified() || ip.Equal(pageIP)
+}
+
+// addressOf is a host's address; nil for a name other than localhost.
+func addressOf(host string) net.IP {
+	if host == "localhost" {
+		host = "127.0.0.1"
+	}
+	return net.ParseIP(host)
 }
 
 func (c *checker) metrics(m *Metrics) {

@@ -268,7 +268,8 @@ func TestWhatShowWritesLoadsAsTheSameConfig(t *testing.T) {
 func TestThePageAndTheMetricsCannotShareAPort(t *testing.T) {
 	const fixed = "127.0.0.1:8321"
 	for listen, refused := range map[[2]string]bool{
-		{fixed, fixed}: true, {fixed, ":8321"}: true, {fixed, "0.0.0.0:8321"}: true, {fixed, "[::]:8321"}: true,
+		{fixed, fixed}: true, {fixed, ":8321"}: true, {fixed, "0.0.0.0:8321"}: true, {fixed, "[::]:8321"}: true, {fixed, "localhost:8321"}: true,
+		{"[::1]:8321", "0.0.0.0:8321"}: false, {"[::1]:8321", "[::]:8321"}: true, {"[::1]:8321", "[::1]:8321"}: true, {fixed, "prometheus.example:8321"}: false,
 		{fixed, "127.0.0.1:9321"}: false, {fixed, "10.0.0.5:8321"}: false, {fixed, ""}: false, {"127.0.0.1:0", ":0"}: false,
 	} {
 		page, metrics := listen[0], listen[1]
