@@ -1164,6 +1164,24 @@ func TestAnAlertingDuplicateRuleDoesNotStopCreateNew(t *testing.T) {
 	})
 }
 
+// The daily look has whoever Salesforce refused a record for tried again. Who has a record by then, which has just reached the value, does not wait for that: a
+// minute later something else may stand there.
+func TestWhoIsTriedAgainIsJudgedByWhatIsThere(t *testing.T) {
+	running(t, one(creating(fieldCampaign(), rules.DoNothing)), func(w *world) {
+		w.org.Require("Lead", "Industry")
+		ann := w.Refer("Ann")
+		w.Passes(2)
+		w.WantNot(ann, rules.JoinRefused)
+		lead := w.Lead(ann, sandbox.Fields{"Industry": "Other"})
+		w.Passes(2)
+		w.WantNot(ann, rules.ValueNotReached)
+		w.After(25 * time.Hour) // the daily look is due
+		w.Status(lead, goodValue)
+		w.Passes(1)
+		w.WantOnly(ann)
+	})
+}
+
 func TestARequiredFieldUnmappedIsSaidAndTriedAgain(t *testing.T) {
 	running(t, one(creating(fieldCampaign(), rules.DoNothing)), func(w *world) {
 		w.org.Require("Lead", "Industry")

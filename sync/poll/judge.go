@@ -77,7 +77,7 @@ func (t *pass) judgeOne(tx *store.Tx, id int64, toRead []rules.Object) error {
 		return nil
 	case slices.ContainsFunc(toRead, func(object rules.Object) bool { return !t.doesWithout(rule.Campaign, object) }):
 		return nil
-	case found && r.Standing == rules.Pending && tx.Joining(id):
+	case found && r.Standing == rules.Pending && tx.Joining(id) && !t.again[id]:
 		return tx.PutReferral(unsought(r, rule))
 	case !found || r.Standing != rules.Pending || r.Verdict.Reason == rules.HeldByBrake:
 		return tx.Judged(id)

@@ -32,6 +32,7 @@ type pass struct {
 	// What is to be done in this pass besides what is marked in the store.
 	reading     map[string]demand // records to be read by Id
 	reconciling bool              // the regular look at every pending referral is due
+	again       map[int64]bool    // referrals that this pass has marked to be joined once more, of whom all is known that they are judged by
 	overtaken   map[string]bool   // records read by Id in the call of the first pages, and whether a later page has shown them since
 
 	// What was not to be had.
@@ -60,7 +61,7 @@ func (p *Poller) Pass(ctx context.Context) error {
 	t := &pass{
 		Poller: p, Settings: *p.settings.Load(),
 		failed: map[string]bool{}, gone: map[string]bool{}, unjoined: map[int64]bool{}, reading: map[string]demand{}, braked: map[int64]int{},
-		overtaken: map[string]bool{}, inVain: map[string]bool{}, made: map[string]bool{}, given: map[int64]string{},
+		again: map[int64]bool{}, overtaken: map[string]bool{}, inVain: map[string]bool{}, made: map[string]bool{}, given: map[int64]string{},
 	}
 	err := t.run(t.allowance.on(ctx))
 	return errors.Join(append(t.problems, err, t.countCalls())...)

@@ -175,6 +175,9 @@ func (t *pass) takeFound(referrals []rules.Referral, found *findings) error {
 	return t.update(func(tx *store.Tx) error {
 		for _, r := range referrals {
 			if r.Refused != "" && !r.Settled {
+				if !tx.Joining(r.ID) {
+					t.again[r.ID] = true
+				}
 				if err := tx.Join(r.ID); err != nil {
 					return err
 				}
