@@ -135,7 +135,11 @@ func (t *pass) plan(context.Context) error {
 			}
 			if mark.At.IsZero() {
 				mark.At = now
-				if err := errors.Join(tx.SetWatermark(name, mark), reconcileSoon(tx)); err != nil {
+				err := errors.Join(tx.SetWatermark(name, mark), reconcileSoon(tx))
+				if !now.IsZero() { // that Salesforce was asked then has to be known with it: after days at rest the calls before are of long ago
+					err = errors.Join(err, tx.AddCalls(now, 0))
+				}
+				if err != nil {
 					return err
 				}
 			}
