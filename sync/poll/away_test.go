@@ -845,3 +845,32 @@ func TestWithoutACodeFieldLeadsAreLinkedByTheirEMail(t *testing.T) {
 		w.WantOnly(ann)
 	})
 }
+
+// Opportunities come into sight in the last pass before days at rest, so that the first pass after them has a query that there was not before. Killed before it has
+// made a call, it leaves a store that is whole: that Salesforce was asked by then is known with the query's watermark.
+func TestAPassThatIsKilledAfterDaysAtRestLeavesTheStoreWhole(t *testing.T) {
+	c := fieldCampaign()
+	c.Method, c.Field, c.Value = rules.LeadConverts, "", ""
+	story(t, one(c), func(w *world) {
+		w.org.HideObject("Opportunity")
+		w.TryPass()
+		w.org.ShowObject("Opportunity")
+		w.After(11 * time.Minute)
+		w.TryPass()
+		w.After(72 * time.Hour)
+		checked := false
+		w.before = onFirst(isComposite, func() {
+			checked = true
+			if got := w.Watermark("Opportunity").At; got.IsZero() {
+				t.Error("Opportunities are not asked for yet")
+			}
+			if report, err := store.CheckFile(w.Backup(), nil); err != nil || report.Err() != nil {
+				t.Errorf("the store as the first query goes out: got %v, %v, want it whole", err, report.Err())
+			}
+		})
+		w.TryPass()
+		if !checked {
+			t.Error("no query went out")
+		}
+	})
+}
