@@ -338,19 +338,7 @@ func TestWhatAMergeTakesOverOfOursIsOursInAnotherSpelling(t *testing.T) {
 			story(t, all, func(w *world) {
 				field.Name, field.Label = "Watched__c", "Watched"
 				w.org.AddField("Lead", field)
-				w.Passes(1)
-				ann := w.Known("Ann", 201)
-				stays := w.Lead(ann, sandbox.Fields{codeField: ""})
-				w.After(time.Minute)
-				other := w.Lead(ann, sandbox.Fields{codeField: ""})
-				w.After(26 * time.Hour)
-				w.Passes(1)
-				w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: ann.Email})
-				w.Passes(2)
-				ours := w.org.Get("Lead", other)["Watched__c"]
-				if ours == nil {
-					t.Fatal("the Lead that we marked has nothing in the field")
-				}
+				stays, other, ours := w.oneOfTwoMarked("Watched__c")
 				w.org.Merge("Lead", stays, other)
 				w.org.Update("Lead", stays, sandbox.Fields{"Watched__c": ours}) // a part of the merge
 				w.After(time.Minute)
@@ -361,6 +349,24 @@ func TestWhatAMergeTakesOverOfOursIsOursInAnotherSpelling(t *testing.T) {
 	}
 }
 
+// oneOfTwoMarked has two Leads of one person, of whom we marked the other one, and what the org shows in a field that we filled in there.
+func (w *world) oneOfTwoMarked(field string) (stays, other string, ours any) {
+	w.t.Helper()
+	w.Passes(1)
+	ann := w.Known("Ann", 201)
+	stays = w.Lead(ann, sandbox.Fields{codeField: ""})
+	w.After(time.Minute)
+	other = w.Lead(ann, sandbox.Fields{codeField: ""})
+	w.After(26 * time.Hour)
+	w.Passes(1)
+	w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: ann.Email})
+	w.Passes(2)
+	if ours = w.org.Get("Lead", other)[field]; ours == nil {
+		w.t.Fatal("the Lead that we marked has nothing in the field")
+	}
+	return stays, other, ours
+}
+
 // Nor does it tell its type while it is hidden.
 func TestWhatAMergeTakesOverOfOursIsOursThoughTheFieldIsHiddenMeanwhile(t *testing.T) {
 	all := markingAndWatching()
@@ -368,19 +374,7 @@ func TestWhatAMergeTakesOverOfOursIsOursThoughTheFieldIsHiddenMeanwhile(t *testi
 	all[1].Field, all[1].Value = "Watched__c", "5"
 	story(t, all, func(w *world) {
 		w.org.AddField("Lead", sandbox.FieldDef{Name: "Watched__c", Label: "Watched", Type: "double", Precision: 9, Scale: 2})
-		w.Passes(1)
-		ann := w.Known("Ann", 201)
-		stays := w.Lead(ann, sandbox.Fields{codeField: ""})
-		w.After(time.Minute)
-		other := w.Lead(ann, sandbox.Fields{codeField: ""})
-		w.After(26 * time.Hour)
-		w.Passes(1)
-		w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: ann.Email})
-		w.Passes(2)
-		ours := w.org.Get("Lead", other)["Watched__c"]
-		if ours == nil {
-			t.Fatal("the Lead that we marked has nothing in the field")
-		}
+		stays, other, ours := w.oneOfTwoMarked("Watched__c")
 		w.org.HideField("Lead", "Watched__c")
 		w.Passes(1)
 		w.org.Merge("Lead", stays, other)
