@@ -837,6 +837,27 @@ func TestALeadThatBecameAnothersBeforeWeFoundItIsStillOurs(t *testing.T) {
 	}
 }
 
+// In the minute of a lost create a person makes a Lead for somebody else, and then gives it the very value that we asked for: that is theirs.
+func TestALeadThatAPersonMakesInTheMinuteOfALostCreateIsTheirs(t *testing.T) {
+	running(t, markingAndWatching(), func(w *world) {
+		bob := w.Known("Bob", 201)
+		w.Passes(2)
+		w.rf.Refer(101, sandbox.NewUser{FirstName: "Ann", Email: "ann@example.com"})
+		w.org.SetFault(lostAndDown(isCreate))
+		w.TryPass()
+		w.org.SetFault(nil)
+		w.org.HideRecord("Lead", w.org.IDs("Lead")[0])
+		w.After(10 * time.Second)
+		lead := w.Lead(bob, sandbox.Fields{codeField: "", "LeadSource": "Web"})
+		w.TryPass()
+		w.After(20 * time.Second)
+		w.org.Update("Lead", lead, sandbox.Fields{"LeadSource": "Partner Referral"})
+		w.After(5 * time.Minute)
+		w.Passes(2)
+		w.WantOnly(bob)
+	})
+}
+
 // A mark whose answer was lost qualifies nobody either when it is not repeated: another Lead is marked by then, or none. The Lead was never looked at
 // before, for nothing was to be had from Salesforce any more.
 func TestALostMarkThatIsNotRepeatedQualifiesNobodyInAnotherCampaign(t *testing.T) {
